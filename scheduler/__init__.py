@@ -1,0 +1,1 @@
+"""Deciding what runs when: DAG files, planner, admission, the scheduler loop, recovery."""

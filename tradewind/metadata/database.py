@@ -1,0 +1,166 @@
+"""How is the metadata DB reached? One object for both databases: read and write transactions, its clock, its bell."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from tradewind.errors import MetadataError
+
+MIN_SQLITE: Final = (3, 35, 0)
+CHANNEL: Final = "tradewind"
+"""The PostgreSQL NOTIFY channel of the doorbell."""
+
+
+class Database:
+    """The metadata DB. Safe to share between threads; not across a fork.
+
+    The outermost function opens a transaction and commits by leaving it; helpers take the connection and do not.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 5, statement_timeout_seconds: float = 60.0) -> None:
+        """
+        Args:
+            url: ``sqlite:////abs/path.db`` or ``postgresql+psycopg://user@host/name`` (``postgresql://`` means the same).
+            pool_size: connections kept open at most; each process prints its budget when it starts.
+            statement_timeout_seconds: PostgreSQL ends a statement that takes longer; also bounds waiting for a lock.
+        """
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        elif parsed.get_backend_name() != "sqlite":
+            raise MetadataError(
+                f"The metadata DB cannot be {parsed.get_backend_name()!r}. Use sqlite:////path/to/file.db or "
+                "postgresql://user:password@host/name in [database] sql_alchemy_conn."
+            )
+        self.url: Final = parsed
+        self.is_sqlite: Final = parsed.get_backend_name() == "sqlite"
+        # Within a process SQLite writers queue here, where waiting is fair and wakes at once; SQLite's own busy handler
+        # sleeps in steps of milliseconds.
+        self._write_lock = threading.RLock() if self.is_sqlite else None
+        self.engine: Final = self._make_engine(pool_size, statement_timeout_seconds)
+
+    def _make_engine(self, pool_size: int, timeout_seconds: float) -> Engine:
+        if not self.is_sqlite:
+            millis = int(timeout_seconds * 1000)
+            return create_engine(
+                self.url,
+                pool_size=pool_size,
+                max_overflow=0,
+                pool_pre_ping=True,
+                connect_args={
+                    "options": f"-c statement_timeout={millis} -c lock_timeout={millis // 2} -c timezone=UTC",
+                    "connect_timeout": 10,
+                    "application_name": "tradewind",
+                },
+            )
+        engine = create_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=10,
+            connect_args={"timeout": timeout_seconds, "check_same_thread": False},
+        )
+
+        @event.listens_for(engine, "connect")
+        def _set_up(dbapi_connection: Any, _record: Any) -> None:
+            dbapi_connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+            cursor = dbapi_connection.cursor()
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=NORMAL")
+            cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.execute("PRAGMA temp_store=MEMORY")
+            cursor.close()
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            write = connection.get_execution_options().get("tradewind_write", False)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+        return engine
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection in a read transaction: one consistent view. Nothing written in it is kept."""
+        with self.engine.connect() as connection:
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give a connection in a write transaction, committed on leaving, rolled back on an error.
+
+        On SQLite it holds the one write lock from its first moment (``BEGIN IMMEDIATE``), so it cannot fail half way
+        for another writer. Keep it short: never across user code, a network call or a wait.
+        """
+        if self._write_lock is not None:
+            with self._write_lock, self._begin_write() as connection:
+                yield connection
+        else:
+            with self._begin_write() as connection:
+                yield connection
+
+    @contextmanager
+    def _begin_write(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
+            with connection.execution_options(tradewind_write=True).begin():
+                yield connection
+
+    def now(self) -> datetime:
+        """Return the time on the clock of the database, the one that decides what is due."""
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        with self.engine.connect() as connection:
+            value = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+            assert isinstance(value, datetime)
+            return value.astimezone(UTC)
+
+    def check(self) -> None:
+        """Raise :class:`MetadataError`, saying the mend, when the database cannot be reached or is too old."""
+        if self.is_sqlite:
+            import sqlite3
+
+            if sqlite3.sqlite_version_info < MIN_SQLITE:
+                raise MetadataError(
+                    f"SQLite {sqlite3.sqlite_version} is too old: {'.'.join(map(str, MIN_SQLITE))} or newer is needed. "
+                    "Use a newer Python, or PostgreSQL."
+                )
+            path = self.url.database
+            if path and path != ":memory:" and not Path(path).exists():
+                raise MetadataError(f"There is no metadata DB at {path}. Create it with `tradewind db migrate`.")
+        try:
+            with self.read() as tx:
+                tx.execute(text("SELECT 1"))
+        except OperationalError as error:
+            raise MetadataError(
+                f"The metadata DB at {self.safe_url} cannot be reached: {str(error.orig).strip()} "
+                "Check that the server runs, and [database] sql_alchemy_conn."
+            ) from error
+
+    @property
+    def safe_url(self) -> str:
+        """The address without its password."""
+        return self.url.render_as_string(hide_password=True)
+
+    def close(self) -> None:
+        """Close all pooled connections."""
+        self.engine.dispose()
+
+
+def ring(tx: Connection, what: str = "") -> None:
+    """Wake the schedulers of other processes once the transaction commits. On SQLite the caller rings the socket.
+
+    Args:
+        what: short hint, e.g. ``"run"``; listeners look at everything anyway.
+    """
+    if tx.dialect.name == "postgresql":
+        tx.execute(text("SELECT pg_notify(:channel, :what)"), {"channel": CHANNEL, "what": what})

@@ -1,0 +1,420 @@
+"""Which tables are there? Typed models; the first Alembic revision and a test hold them equal to the schema.
+
+Everything stored is the log (``run_event``) with its projection, the inbox (``run_inbox``), or a lease or queue whose
+loss costs only time. See ``docs/architecture.md``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from tradewind.metadata.types import JsonText, UtcDateTime
+from tradewind.model.states import AttemptState, RunState, RunType, TaskState
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite gives rowid keys only to a column typed INTEGER."""
+
+
+def _state(enum: type[StrEnum], name: str) -> Enum:
+    return Enum(
+        enum,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=24,
+        values_callable=lambda e: [m.value for m in e],
+    )
+
+
+class Base(DeclarativeBase):
+    """Names of constraints follow one convention, so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it as a class attribute
+        datetime: UtcDateTime,
+        dict[str, Any]: JsonText,
+        list[str]: JsonText,
+        str: Text,
+        UUID: Uuid,
+        TaskState: _state(TaskState, "state"),
+        RunState: _state(RunState, "state"),
+        AttemptState: _state(AttemptState, "state"),
+        RunType: _state(RunType, "run_type"),
+    }
+
+
+# --- DAG files -------------------------------------------------------------------------------------------------------
+
+
+class DagFile(Base):
+    """One file of the DAG folder, as it was last parsed. Its ``error`` is the import error that users see."""
+
+    __tablename__ = "dag_file"
+
+    path: Mapped[str] = mapped_column(String(1000), primary_key=True)  # relative to the DAG folder, with "/"
+    digest: Mapped[str] = mapped_column(String(64))  # sha256 of what was parsed
+    parsed_at: Mapped[datetime]
+    parse_seconds: Mapped[float]
+    dag_count: Mapped[int]
+    error: Mapped[str | None]  # one line: type, message
+    error_line: Mapped[int | None]
+    traceback: Mapped[str | None]
+
+
+class Dag(Base):
+    """A DAG by name. It outlives its file: ``is_active`` is false once the file no longer defines it."""
+
+    __tablename__ = "dag"
+
+    dag_id: Mapped[str] = mapped_column(String(250), primary_key=True)
+    file_path: Mapped[str] = mapped_column(String(1000), index=True)
+    is_active: Mapped[bool]
+    is_paused: Mapped[bool]
+    version_id: Mapped[int | None] = mapped_column(BigId)  # the newest; no foreign key, since they point at each other
+    max_active_runs: Mapped[int]
+    description: Mapped[str | None]
+    display_name: Mapped[str | None]
+    schedule_summary: Mapped[str]
+    owners: Mapped[str]  # ", "-joined, sorted
+    created_at: Mapped[datetime]
+    parsed_at: Mapped[datetime]
+    # The next scheduled run: when it is due and what it will be. Null: none.
+    next_run_after: Mapped[datetime | None]
+    next_logical_date: Mapped[datetime | None]
+    next_interval_start: Mapped[datetime | None]
+    next_interval_end: Mapped[datetime | None]
+
+
+class DagTag(Base):
+    """A tag of a DAG's newest version."""
+
+    __tablename__ = "dag_tag"
+
+    dag_id: Mapped[str] = mapped_column(
+        String(250), ForeignKey("dag.dag_id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(String(100), primary_key=True, index=True)
+
+
+class DagVersion(Base):
+    """What a DAG said at one time. Never changed; runs point at the one they started with."""
+
+    __tablename__ = "dag_version"
+    __table_args__ = (UniqueConstraint("dag_id", "number"), UniqueConstraint("dag_id", "hash"))
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    dag_id: Mapped[str] = mapped_column(String(250), ForeignKey("dag.dag_id", ondelete="CASCADE"))
+    number: Mapped[int]  # counted from 1 in each DAG
+    hash: Mapped[str] = mapped_column(String(64))
+    spec: Mapped[str]  # canonical JSON of DagSpec
+    source_digest: Mapped[str] = mapped_column(String(64), ForeignKey("dag_source.digest"), index=True)
+    file_path: Mapped[str] = mapped_column(String(1000))
+    created_at: Mapped[datetime]
+
+
+class DagSource(Base):
+    """The text of a DAG file, kept once however many DAGs and versions come from it."""
+
+    __tablename__ = "dag_source"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    source: Mapped[str]
+
+
+# --- Runs: the log and its projection -------------------------------------------------------------------------------
+
+
+class DagRun(Base):
+    """One run. ``next_seq`` guards every commit; ``claimed_by`` and ``fence`` say who looks at it first."""
+
+    __tablename__ = "dag_run"
+    __table_args__ = (
+        UniqueConstraint("dag_id", "run_id"),
+        UniqueConstraint("dag_id", "logical_date"),
+        Index("ix_dag_run_active", "state", "dag_id", "run_after", postgresql_where=text("state IN ('queued', 'running')"), sqlite_where=text("state IN ('queued', 'running')")),
+        Index("ix_dag_run_dag_id_run_after", "dag_id", "run_after"),
+        Index("ix_dag_run_run_after", "run_after"),
+        CheckConstraint("(ended_at IS NOT NULL) = (state IN ('success', 'failed'))", name="ended_iff_final"),
+        {"sqlite_autoincrement": True},
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    kind: Mapped[str] = mapped_column(String(20))  # "dag"; workflows and state machines will come
+    dag_id: Mapped[str] = mapped_column(String(250))
+    run_id: Mapped[str] = mapped_column(String(250))
+    version_id: Mapped[int] = mapped_column(BigId, ForeignKey("dag_version.id"), index=True)
+    run_type: Mapped[RunType]
+    triggered_by: Mapped[str] = mapped_column(String(50))  # timetable, cli, ui, rest_api, operator, test
+    triggering_user: Mapped[str | None]
+    logical_date: Mapped[datetime | None]
+    data_interval_start: Mapped[datetime | None]
+    data_interval_end: Mapped[datetime | None]
+    run_after: Mapped[datetime]
+    conf: Mapped[dict[str, Any]]
+    note: Mapped[str | None]
+    state: Mapped[RunState]
+    reason: Mapped[str | None]  # why it failed, in one sentence
+    queued_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    next_seq: Mapped[int]
+    fence: Mapped[int]
+    claimed_by: Mapped[UUID | None] = mapped_column(index=True)  # process.id
+
+
+class RunEvent(Base):
+    """The log: append-only, numbered without gaps from 1 in each run."""
+
+    __tablename__ = "run_event"
+    __table_args__ = (Index("ix_run_event_at", "at"),)
+
+    run_pk: Mapped[int] = mapped_column(BigId, ForeignKey("dag_run.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(40))
+    task_id: Mapped[str | None] = mapped_column(String(250))
+    map_index: Mapped[int]
+    try_number: Mapped[int]
+    payload: Mapped[dict[str, Any]]
+
+
+class RunInbox(Base):
+    """Facts and commands not folded yet. ``key`` is natural: saying a thing twice is saying it once."""
+
+    __tablename__ = "run_inbox"
+    __table_args__ = (UniqueConstraint("run_pk", "key"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    run_pk: Mapped[int] = mapped_column(BigId, ForeignKey("dag_run.id", ondelete="CASCADE"))
+    key: Mapped[str] = mapped_column(String(300))
+    kind: Mapped[str] = mapped_column(String(40))
+    payload: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class TaskInstance(Base):
+    """One task of one run (one index of it, when mapped): the projection of its events."""
+
+    __tablename__ = "task_instance"
+    __table_args__ = (
+        Index("ix_task_instance_state", "state", postgresql_where=text("state IN ('scheduled', 'queued', 'running', 'up_for_retry')"), sqlite_where=text("state IN ('scheduled', 'queued', 'running', 'up_for_retry')")),
+        Index("ix_task_instance_dag_id_task_id", "dag_id", "task_id"),
+    )  # fmt: skip
+
+    run_pk: Mapped[int] = mapped_column(BigId, ForeignKey("dag_run.id", ondelete="CASCADE"), primary_key=True)
+    task_id: Mapped[str] = mapped_column(String(250), primary_key=True)
+    map_index: Mapped[int] = mapped_column(primary_key=True)
+    dag_id: Mapped[str] = mapped_column(String(250))
+    state: Mapped[TaskState]
+    try_number: Mapped[int]  # of the newest attempt; 0 before the first
+    max_tries: Mapped[int]
+    failures: Mapped[int]  # attempts that used up a try
+    losses: Mapped[int]  # attempts that the infrastructure lost
+    attempt_id: Mapped[UUID | None]  # the newest
+    scheduled_at: Mapped[datetime | None]
+    queued_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    retry_at: Mapped[datetime | None]
+    reason: Mapped[str | None]  # why it is skipped, upstream_failed, failed or waits for a retry
+    note: Mapped[str | None]
+
+
+class Attempt(Base):
+    """One start of a task: who may run it, who ran it, what it cost. Knows nothing of DAGs."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (
+        Index("ix_attempt_active", "state", "supervisor_id", postgresql_where=text("state <> 'ended'"), sqlite_where=text("state <> 'ended'")),
+        Index("ix_attempt_run_pk_task_id", "run_pk", "task_id", "map_index"),
+    )  # fmt: skip
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    run_pk: Mapped[int] = mapped_column(BigId, ForeignKey("dag_run.id", ondelete="CASCADE"))
+    task_id: Mapped[str] = mapped_column(String(250))
+    map_index: Mapped[int]
+    try_number: Mapped[int]
+    state: Mapped[AttemptState]
+    fence: Mapped[int]  # 0 until claimed
+    executor: Mapped[str] = mapped_column(String(100))
+    queue: Mapped[str] = mapped_column(String(100))
+    pool: Mapped[str] = mapped_column(String(250))
+    pool_slots: Mapped[int]
+    supervisor_id: Mapped[UUID | None]  # process.id of the claimer
+    queued_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    error: Mapped[str | None]
+    hostname: Mapped[str | None]
+    pid: Mapped[int | None]
+    exit_code: Mapped[int | None]
+    signal: Mapped[int | None]
+    peak_rss_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    cpu_seconds: Mapped[float | None]
+    rendered: Mapped[dict[str, Any] | None] = mapped_column(JsonText)  # template fields as the task saw them, masked
+
+
+class XCom(Base):
+    """A value that one task left for others."""
+
+    __tablename__ = "xcom"
+
+    run_pk: Mapped[int] = mapped_column(BigId, ForeignKey("dag_run.id", ondelete="CASCADE"), primary_key=True)
+    task_id: Mapped[str] = mapped_column(String(250), primary_key=True)
+    map_index: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(500), primary_key=True)
+    value: Mapped[str | None]  # JSON text
+    location: Mapped[str | None]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime]
+
+
+class Timer(Base):
+    """Something that is due at an instant: a retry, a run's timeout, a DAG's next fire time."""
+
+    __tablename__ = "timer"
+    __table_args__ = (Index("ix_timer_due_at", "due_at"),)
+
+    key: Mapped[str] = mapped_column(String(600), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40))  # retry, run_timeout, fire
+    run_pk: Mapped[int | None] = mapped_column(BigId, ForeignKey("dag_run.id", ondelete="CASCADE"), index=True)
+    dag_id: Mapped[str | None] = mapped_column(String(250))
+    task_id: Mapped[str | None] = mapped_column(String(250))
+    map_index: Mapped[int]
+    due_at: Mapped[datetime]
+
+
+# --- Leases ------------------------------------------------------------------------------------------------------------
+
+
+class Process(Base):
+    """A scheduler, supervisor host, triggerer or web server, with its lease. One heartbeat row for all that it does."""
+
+    __tablename__ = "process"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    hostname: Mapped[str]
+    pid: Mapped[int]
+    started_at: Mapped[datetime]
+    heartbeat_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    ended_at: Mapped[datetime | None]
+    info: Mapped[dict[str, Any]]  # queues, capacity, version
+
+
+# --- What operators set ------------------------------------------------------------------------------------------------
+
+
+class Pool(Base):
+    """A number of slots that tasks of any DAG share. ``slots`` -1: no limit."""
+
+    __tablename__ = "pool"
+
+    name: Mapped[str] = mapped_column(String(250), primary_key=True)
+    slots: Mapped[int]
+    description: Mapped[str]
+    include_deferred: Mapped[bool]
+
+
+class Variable(Base):
+    """A value that tasks ask for by name; encrypted at rest."""
+
+    __tablename__ = "variable"
+
+    key: Mapped[str] = mapped_column(String(250), primary_key=True)
+    value: Mapped[str]  # Fernet token
+    description: Mapped[str | None]
+
+
+class Connection(Base):
+    """How to reach another system; password and extra are encrypted at rest."""
+
+    __tablename__ = "connection"
+
+    conn_id: Mapped[str] = mapped_column(String(250), primary_key=True)
+    conn_type: Mapped[str] = mapped_column(String(100))
+    description: Mapped[str | None]
+    host: Mapped[str | None]
+    schema: Mapped[str | None]
+    login: Mapped[str | None]
+    port: Mapped[int | None]
+    password: Mapped[str | None]  # Fernet token
+    extra: Mapped[str | None]  # Fernet token
+
+
+# --- People ------------------------------------------------------------------------------------------------------------
+
+
+class User(Base):
+    """Somebody who may log in. Roles: viewer, user, op, admin, each including those before it."""
+
+    __tablename__ = "app_user"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    username: Mapped[str] = mapped_column(String(250), unique=True)
+    password_hash: Mapped[str]  # argon2id
+    role: Mapped[str] = mapped_column(String(20))
+    is_active: Mapped[bool]
+    created_at: Mapped[datetime]
+    failed_logins: Mapped[int]
+    locked_until: Mapped[datetime | None]
+
+
+class Session(Base):
+    """One login of one browser. The cookie holds a random token, this row only its hash."""
+
+    __tablename__ = "session"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("app_user.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    user_agent: Mapped[str]
+    address: Mapped[str]
+
+
+class AuditEntry(Base):
+    """Who did what from outside: command line, UI, REST."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_at", "at"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    at: Mapped[datetime]
+    actor: Mapped[str]  # user name
+    via: Mapped[str] = mapped_column(String(20))  # cli, ui, rest_api
+    action: Mapped[str] = mapped_column(String(60))  # e.g. "dag.pause"
+    dag_id: Mapped[str | None] = mapped_column(String(250), index=True)
+    run_id: Mapped[str | None] = mapped_column(String(250))
+    task_id: Mapped[str | None] = mapped_column(String(250))
+    detail: Mapped[dict[str, Any]]

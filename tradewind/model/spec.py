@@ -1,0 +1,140 @@
+"""What is a DAG, once its file has been read? ``DagSpec``: plain data with one canonical JSON form.
+
+A spec holds what the scheduler and the UI need and nothing that only a task process can use: callables and template
+values stay in the DAG file. Two parses of the same file give the same bytes, so a version is the hash of those bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+SPEC_FORMAT: Final = 1
+"""Grows when the meaning of a field changes; a stored spec of another format is parsed again from its file."""
+
+
+class TimetableSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When runs are due. ``kind`` names the class in ``tradewind.timetables``; ``args`` are its plain arguments."""
+
+    kind: str
+    args: Mapping[str, Any] = {}
+    summary: str = ""  # what the user wrote, e.g. "0 2 * * *"
+    description: str = ""  # in words, e.g. "At 02:00"
+
+
+class ParamSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One run parameter: its JSON schema, and its default when there is one."""
+
+    schema: Mapping[str, Any]
+    default: Any = None
+    has_default: bool = True
+    description: str | None = None
+
+
+class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One task of a DAG as the scheduler and the UI see it. Durations are in seconds, instants ISO 8601 with offset."""
+
+    task_id: str
+    operator: str = "BaseOperator"  # the class name
+    upstream: tuple[str, ...] = ()  # task ids, sorted
+    trigger_rule: str = "all_success"
+    retries: int = 0
+    retry_delay_seconds: float = 300.0
+    retry_exponential_backoff: float = 0.0  # multiplier; 0 means the delay is constant
+    max_retry_delay_seconds: float | None = None
+    execution_timeout_seconds: float | None = None
+    pool: str = "default_pool"
+    pool_slots: int = 1
+    priority: int = 1  # effective weight, after the weight rule
+    priority_weight: int = 1
+    weight_rule: str = "downstream"
+    queue: str = "default"
+    executor: str | None = None
+    owner: str = "airflow"
+    needs_process: bool = True  # False: succeeds where it stands (EmptyOperator without callbacks or outlets)
+    is_setup: bool = False
+    is_teardown: bool = False
+    on_failure_fail_dagrun: bool = False
+    depends_on_past: bool = False
+    wait_for_downstream: bool = False
+    start_date: str | None = None
+    end_date: str | None = None
+    max_active_tis_per_dag: int | None = None
+    max_active_tis_per_dagrun: int | None = None
+    do_xcom_push: bool = True
+    group_id: str | None = None  # the innermost group; None is the root
+    display_name: str | None = None
+    template_fields: tuple[str, ...] = ()
+    doc_md: str | None = None
+    ui_color: str | None = None
+    ui_fgcolor: str | None = None
+
+
+class GroupSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One task group: a box in the graph view and a prefix of task ids."""
+
+    group_id: str
+    parent_id: str | None = None
+    display_name: str | None = None
+    tooltip: str = ""
+
+
+class DagSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One DAG. ``tasks`` are sorted by id; edges stand in :attr:`TaskSpec.upstream`."""
+
+    dag_id: str
+    timetable: TimetableSpec
+    tasks: tuple[TaskSpec, ...]
+    groups: tuple[GroupSpec, ...] = ()
+    edge_labels: Mapping[str, str] = {}  # "upstream>downstream" -> text
+    description: str | None = None
+    display_name: str | None = None
+    doc_md: str | None = None
+    tags: tuple[str, ...] = ()
+    owner_links: Mapping[str, str] = {}
+    timezone: str = "UTC"
+    start_date: str | None = None
+    end_date: str | None = None
+    catchup: bool = False
+    max_active_runs: int = 16
+    max_active_tasks: int = 16
+    max_consecutive_failed_dag_runs: int = 0
+    dagrun_timeout_seconds: float | None = None
+    fail_fast: bool = False
+    is_paused_upon_creation: bool | None = None
+    params: Mapping[str, ParamSpec] = {}
+    render_template_as_native_obj: bool = False
+    has_success_callback: bool = False
+    has_failure_callback: bool = False
+    format: int = SPEC_FORMAT
+
+
+def encode_spec(spec: DagSpec) -> bytes:
+    """Return the canonical JSON of ``spec``: the same spec gives the same bytes, in any process, for ever."""
+    return msgspec.json.encode(spec, order="deterministic")
+
+
+def decode_spec(data: bytes | str) -> DagSpec:
+    """Return the spec that :func:`encode_spec` wrote.
+
+    Raises:
+        msgspec.ValidationError: ``data`` is not a spec.
+    """
+    return _decoder.decode(data)
+
+
+def version_hash(spec: DagSpec, source: bytes) -> str:
+    """Return the identity of a DAG version: 64 hex digits over the spec and the file that it came from.
+
+    The source is part of it because a run keeps the code it started with (decision 0004).
+    """
+    digest = hashlib.sha256(encode_spec(spec))
+    digest.update(b"\0")
+    digest.update(source)
+    return digest.hexdigest()
+
+
+_decoder: Final = msgspec.json.Decoder(DagSpec)
