@@ -1,0 +1,46 @@
+"""What does an option mean that is not ours? Renamed, known to Airflow only, or unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+RENAMED: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
+    ("core", "sql_alchemy_conn"): ("database", "sql_alchemy_conn"),
+    ("core", "sql_alchemy_pool_size"): ("database", "sql_alchemy_pool_size"),
+    ("core", "base_log_folder"): ("logging", "base_log_folder"),
+    ("core", "logging_level"): ("logging", "logging_level"),
+    ("core", "dag_concurrency"): ("core", "max_active_tasks_per_dag"),
+    ("core", "non_pooled_task_slot_count"): ("core", "default_pool_task_slot_count"),
+    ("core", "dag_file_processor_timeout"): ("dag_processor", "dag_file_processor_timeout"),
+    ("core", "killed_task_cleanup_time"): ("workers", "cancel_grace_seconds"),
+    ("admin", "hide_sensitive_variable_fields"): ("core", "hide_sensitive_var_conn_fields"),
+    ("admin", "sensitive_variable_fields"): ("core", "sensitive_var_conn_names"),
+    ("scheduler", "parsing_processes"): ("dag_processor", "parsing_processes"),
+    ("scheduler", "max_threads"): ("dag_processor", "parsing_processes"),
+    ("scheduler", "dag_dir_list_interval"): ("dag_processor", "refresh_interval"),
+    ("webserver", "base_url"): ("api", "base_url"),
+    ("webserver", "web_server_host"): ("api", "host"),
+    ("webserver", "web_server_port"): ("api", "port"),
+    ("webserver", "workers"): ("api", "workers"),
+    ("webserver", "secret_key"): ("api", "secret_key"),
+    ("celery", "default_queue"): ("operators", "default_queue"),
+}
+"""Names of Airflow 2, and of Airflow where ours differs, with the option that means the same."""
+
+_BECAUSE: Final[Mapping[tuple[str, str], str]] = {
+    ("dag_processor", "min_file_process_interval"): " (changed files are read at once, all within refresh_interval)",
+    ("scheduler", "min_file_process_interval"): " (changed files are read at once, all within refresh_interval)",
+    ("scheduler", "scheduler_heartbeat_sec"): " (lease_seconds says how soon a dead process is noticed)",
+    ("scheduler", "task_queued_timeout"): " (a task cannot be stuck in queued)",
+}
+
+
+def explain_unknown(section: str, name: str) -> str | None:
+    """Return why Airflow's option means nothing here (may be empty); None when Airflow does not know it either."""
+    # Only met when somebody uses Airflow's file: hundreds of names that nobody else should load.
+    from tradewind.config.airflow_names import AIRFLOW_OPTIONS
+
+    if (section, name) in _BECAUSE:
+        return _BECAUSE[section, name]
+    return "" if name in AIRFLOW_OPTIONS.get(section, "").split() else None
