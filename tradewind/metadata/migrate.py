@@ -168,6 +168,6 @@ def _exclusive(db: Database) -> Iterator[Connection]:
     except DBAPIError as error:
         raise MetadataError(
             f"The schema of the metadata DB at {db.safe_url} could not be changed: {str(error.orig).strip()}. "
-            "Nothing was changed. Check that the server runs, that the user may create tables, and that no other process "
-            "holds it."
+            "Nothing was changed. Check that the server runs, that the user may create tables, and that no other "
+            "process holds it."
         ) from error
