@@ -62,7 +62,7 @@ def with_secrets(config: Config) -> Config:
             changed,
             sources={**changed.sources, (section, name): Source("generated", str(path))},
             texts={**changed.texts, (section, name): value},
-            **{section: replace(getattr(changed, section), **{name: value})},  # type: ignore[arg-type]
+            **{section: replace(getattr(changed, section), **{name: value})},
         )
     return changed
 

@@ -1,5 +1,7 @@
 """Which options are there? One frozen dataclass per section; names are Airflow's where they mean the same."""
 
+# ruff: noqa: RUF009  option() is dataclasses.field() with metadata: evaluated once, shared by nobody
+
 from __future__ import annotations
 
 from collections.abc import Mapping
