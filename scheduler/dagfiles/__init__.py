@@ -1,0 +1,1 @@
+"""DAG files: find them, watch them, read them in processes of their own, store what they say."""

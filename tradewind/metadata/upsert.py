@@ -1,0 +1,26 @@
+"""How is a row written that may be there already? ``INSERT ... ON CONFLICT``, in the words of the database at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from tradewind.metadata.models import Base
+
+
+def upsert(tx: Connection, table: type[Base], key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Write ``values`` into the row with this key, which is made when it is not there."""
+    statement = (postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert)(table)
+    row = statement.values(**key, **values)
+    tx.execute(row.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
+
+
+def insert_missing(tx: Connection, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows whose keys are not there yet; leave the others as they are."""
+    if rows:
+        statement = (postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert)(table)
+        tx.execute(statement.values([dict(row) for row in rows]).on_conflict_do_nothing())
