@@ -1,0 +1,1 @@
+"""Commands that belong to the installation as a whole: metadata DB, what operators set, configuration, standalone."""

@@ -1,0 +1,49 @@
+"""``tradewind rotate-fernet-key``: write all secrets anew, so that an old key may go."""
+
+from __future__ import annotations
+
+import os
+
+from tradewind.config import load_config, with_secrets
+from tradewind.metadata.connections import decrypt_connection, encrypt_connection, list_connections, set_connection
+from tradewind.metadata.crypto import decrypt, encrypt, make_fernet
+from tradewind.metadata.opening import open_database
+from tradewind.metadata.variables import list_variables, set_variable
+from tradewind.terminal.options import command
+from tradewind.terminal.output import talk
+
+BATCH = 200
+
+
+@command("rotate-fernet-key")
+def rotate() -> None:
+    """Encrypt all secrets anew with the first key of fernet_key.
+
+    Put the new key first in [core] fernet_key, behind a comma the old one, restart, run this, then remove the old one.
+    It can be broken off and repeated.
+    """
+    config = with_secrets(load_config(os.environ))
+    fernet = make_fernet(config.core.fernet_key)
+    variables = connections = 0
+    with open_database(config) as db:
+        after = ""
+        while True:
+            with db.write() as tx:  # in batches: nobody else can write meanwhile on SQLite
+                rows = list_variables(tx, after=after, limit=BATCH)
+                for row in rows:
+                    set_variable(tx, row.key, encrypt(fernet, decrypt(fernet, row.token, f"variable {row.key!r}")))
+            variables += len(rows)
+            if len(rows) < BATCH:
+                break
+            after = rows[-1].key
+        after = ""
+        while True:
+            with db.write() as tx:
+                found = list_connections(tx, after=after, limit=BATCH)
+                for one in found:
+                    set_connection(tx, encrypt_connection(fernet, decrypt_connection(fernet, one)))
+            connections += len(found)
+            if len(found) < BATCH:
+                break
+            after = found[-1].conn_id
+    talk(f"{variables} variables and {connections} connections are encrypted with the first key of [core] fernet_key.")

@@ -1,0 +1,195 @@
+"""``tradewind variables``: values that tasks ask for by name."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from executors.runner.masking import MASK, Masker
+from tradewind.config import load_config, with_secrets
+from tradewind.console.files import ON_EXISTING, read_mapping, write_text
+from tradewind.errors import NotFound, UsageError
+from tradewind.metadata.crypto import decrypt, encrypt, make_fernet
+from tradewind.metadata.database import Database
+from tradewind.metadata.opening import open_database
+from tradewind.metadata.variables import (
+    VariableRow,
+    delete_variable,
+    get_variable_row,
+    list_variable_keys,
+    list_variables,
+    set_variable,
+)
+from tradewind.terminal.options import command, output_option
+from tradewind.terminal.output import emit, talk, to_json
+
+PAGE = 1000
+
+
+@command("list")
+@click.option("--show-values", is_flag=True, help="Show the values too.")
+@click.option("--hide-sensitive", is_flag=True, help="With --show-values: mask values whose names sound secret.")
+@output_option
+def list_all(show_values: bool, hide_sensitive: bool, output: str) -> None:
+    """List the variables."""
+    config = with_secrets(load_config(os.environ))
+    fernet = make_fernet(config.core.fernet_key)
+    masker = Masker()
+    masker.set_names(config.core.sensitive_var_conn_names)
+
+    def value_of(row: VariableRow) -> str:
+        if hide_sensitive and masker.is_sensitive(row.key):
+            return MASK
+        return decrypt(fernet, row.token, f"variable {row.key!r}")
+
+    with open_database(config) as db:
+        rows = [
+            {"key": row.key, "val": value_of(row) if show_values else None, "description": row.description}
+            for row in _all(db)
+        ]
+    columns = ("key", "val", "description") if show_values else ("key", "description")
+    emit(rows, columns, output, empty="There are no variables. Create one with `tradewind variables set KEY VALUE`.")
+
+
+@command("get")
+@click.argument("key")
+@click.option("-d", "--default", metavar="VAL", help="What to print when there is no such variable.")
+@click.option("-j", "--json", "as_json", is_flag=True, help="Read the value as JSON, and print it as such.")
+def get(key: str, default: str | None, as_json: bool) -> None:
+    """Print the value of a variable."""
+    config = with_secrets(load_config(os.environ))
+    with open_database(config) as db, db.read() as tx:
+        row = get_variable_row(tx, key)
+        if row is None and default is None:
+            raise _unknown(key, list_variable_keys(tx))
+    if row is None:
+        click.echo(default)
+        return
+    value = decrypt(make_fernet(config.core.fernet_key), row.token, f"variable {key!r}")
+    click.echo(to_json(_parse_json(key, value)) if as_json else value)
+
+
+@command("set")
+@click.argument("key")
+@click.argument("value")
+@click.option("--description", help="What it is for.")
+@click.option("-j", "--json", "as_json", is_flag=True, help="VALUE is JSON: refuse it when it is not.")
+def set_one(key: str, value: str, description: str | None, as_json: bool) -> None:
+    """Create a variable or change its value."""
+    if as_json:
+        _parse_json(key, value)
+    config = with_secrets(load_config(os.environ))
+    token = encrypt(make_fernet(config.core.fernet_key), value)
+    with open_database(config) as db, db.write() as tx:
+        is_new = set_variable(tx, key, token, description)
+    talk(f"Variable {key} {'created' if is_new else 'changed'}.")
+
+
+@command("delete")
+@click.argument("key")
+def delete(key: str) -> None:
+    """Delete a variable."""
+    with open_database() as db, db.write() as tx:
+        if not delete_variable(tx, key):
+            raise _unknown(key, list_variable_keys(tx))
+    talk(f"Variable {key} deleted.")
+
+
+@command("import")
+@click.argument("file", type=click.Path(allow_dash=True))
+@click.option(
+    "-a",
+    "--action-on-existing-key",
+    type=click.Choice(ON_EXISTING),
+    default="overwrite",
+    show_default=True,
+    help="What to do with a variable that is there already.",
+)
+def import_file(file: str, action_on_existing_key: str) -> None:
+    """Create variables from a JSON, YAML or .env file.
+
+    The file maps keys to values, or to {"value": ..., "description": ...}. Values that are not text are kept as JSON.
+    All of it is imported, or, when anything is wrong, nothing.
+    """
+    config = with_secrets(load_config(os.environ))
+    fernet = make_fernet(config.core.fernet_key)
+    wanted = {key: _value_of(key, item) for key, item in read_mapping(file).items()}
+    counts = {"created": 0, "changed": 0, "skipped": 0}
+    with open_database(config) as db, db.write() as tx:
+        there = set(list_variable_keys(tx))
+        taken = sorted(there & set(wanted))
+        if taken and action_on_existing_key == "fail":
+            raise UsageError(f"These variables exist already: {', '.join(taken)}. Nothing was imported.")
+        for key, (value, description) in wanted.items():
+            if key in there and action_on_existing_key == "skip":
+                counts["skipped"] += 1
+                continue
+            is_new = set_variable(tx, key, encrypt(fernet, value), description)
+            counts["created" if is_new else "changed"] += 1
+    talk(", ".join(f"{number} {what}" for what, number in counts.items()) + ".")
+
+
+@command("export")
+@click.argument("file", type=click.Path(allow_dash=True))
+def export_file(file: str) -> None:
+    """Write all variables to a file.
+
+    The file holds secrets in clear text, and is made readable by its owner only. `-` is standard output.
+    """
+    config = with_secrets(load_config(os.environ))
+    fernet = make_fernet(config.core.fernet_key)
+    with open_database(config) as db:
+        found: dict[str, Any] = {}
+        for row in _all(db):
+            value = _json_or_text(decrypt(fernet, row.token, f"variable {row.key!r}"))
+            found[row.key] = value if row.description is None else {"value": value, "description": row.description}
+    write_text(file, to_json(found) + "\n")
+    talk(f"{len(found)} variables exported to {file}.")
+
+
+def _all(db: Database) -> Iterator[VariableRow]:
+    after = ""
+    while True:
+        with db.read() as tx:
+            page = list_variables(tx, after=after, limit=PAGE)
+        yield from page
+        if len(page) < PAGE:
+            return
+        after = page[-1].key
+
+
+def _unknown(key: str, known: list[str]) -> NotFound:
+    return NotFound("Variable", key, known, "`tradewind variables list` shows what there is.")
+
+
+def _parse_json(key: str, value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise UsageError(
+            f"The value of variable {key!r} is not JSON: {error}. Leave out --json to take it as text."
+        ) from error
+
+
+def _value_of(key: str, item: Any) -> tuple[str, str | None]:
+    description = None
+    if isinstance(item, Mapping) and set(item) <= {"value", "description"} and "value" in item:
+        description, item = item.get("description"), item["value"]
+        if description is not None and not isinstance(description, str):
+            raise UsageError(f"The description of variable {key!r} is not text.")
+    return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False), description
+
+
+def _json_or_text(value: str) -> Any:
+    """Return what the value says when it is JSON that importing turns into the same text again, else the text."""
+    try:
+        parsed = json.loads(value)
+    except ValueError:
+        return value
+    is_same = not isinstance(parsed, str) and json.dumps(parsed, ensure_ascii=False) == value
+    is_wrapper = isinstance(parsed, dict) and "value" in parsed and set(parsed) <= {"value", "description"}
+    return parsed if is_same and not is_wrapper else value

@@ -1,0 +1,1 @@
+"""What do all commands share? Lazy groups, errors as messages, tables and JSON, common options. Knows no database."""

@@ -1,0 +1,38 @@
+"""``tradewind webserver``: the web UI and the REST API."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import click
+
+from tradewind.config import load_config, with_secrets
+from tradewind.metadata.opening import open_database
+from tradewind.terminal.options import command
+from tradewind.terminal.output import talk
+from webui.server import serve
+
+
+@command("webserver")
+@click.option("-H", "--host", help="Address to listen at. [default: [api] host]")
+@click.option("-p", "--port", type=click.IntRange(0, 65535), help="Port to listen at. [default: [api] port]")
+@click.option("-w", "--workers", type=click.IntRange(1), help="Web server processes. [default: [api] workers]")
+def webserver(host: str | None, port: int | None, workers: int | None) -> None:
+    """Run the web server: UI and REST API.
+
+    Any number can run against the same metadata DB. SIGTERM or Ctrl-C end it.
+    """
+    config = with_secrets(load_config(os.environ))
+    api = replace(
+        config.api,
+        host=config.api.host if host is None else host,
+        port=config.api.port if port is None else port,
+        workers=config.api.workers if workers is None else workers,
+    )
+    config = replace(config, api=api)
+    for warning in config.warnings:
+        talk(f"Warning: {warning}")
+    with open_database(config):
+        pass  # say now, in one line, that it is missing or not migrated
+    serve(config)
