@@ -70,6 +70,7 @@ class AttemptStarted(msgspec.Struct, frozen=True, omit_defaults=True, tag="start
     at: datetime
     hostname: str = ""
     pid: int = 0
+    rendered: dict[str, Any] | None = None  # template fields as the task sees them, masked; None: not known yet
 
 
 class AttemptEnded(msgspec.Struct, frozen=True, omit_defaults=True, tag="ended"):
@@ -90,6 +91,7 @@ class AttemptEnded(msgspec.Struct, frozen=True, omit_defaults=True, tag="ended")
     peak_rss_bytes: int | None = None
     cpu_seconds: float | None = None
     xcoms: tuple[XComValue, ...] = ()  # pushed with the end, written in the same commit
+    rendered: dict[str, Any] | None = None  # as above, when the start did not tell them already; None changes nothing
 
 
 Fact = AttemptStarted | AttemptEnded
