@@ -14,10 +14,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from tradewind.errors import MetadataError
+from tradewind.metadata.bell_socket import bell_path, ring_socket
 
 MIN_SQLITE: Final = (3, 35, 0)
 CHANNEL: Final = "tradewind"
 """The PostgreSQL NOTIFY channel of the doorbell."""
+_RUNG: Final = "tradewind_rung"
 
 
 class Database:
@@ -99,21 +101,32 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Give a connection in a write transaction, committed on leaving, rolled back on an error.
 
+        When :func:`ring` was called in it, the schedulers are woken after the commit.
+
         On SQLite it holds the one write lock from its first moment (``BEGIN IMMEDIATE``), so it cannot fail half way
         for another writer. Keep it short: never across user code, a network call or a wait.
         """
-        if self._write_lock is not None:
-            with self._write_lock, self._begin_write() as connection:
-                yield connection
-        else:
+        if self._write_lock is None:
             with self._begin_write() as connection:
                 yield connection
+            return
+        with self._write_lock, self._begin_write() as connection:
+            yield connection
+            rung = connection.info.pop(_RUNG, False)
+        if rung:
+            ring_socket(self.bell_path)
 
     @contextmanager
     def _begin_write(self) -> Iterator[Connection]:
         with self.engine.connect() as connection:
+            connection.info.pop(_RUNG, None)
             with connection.execution_options(tradewind_write=True).begin():
                 yield connection
+
+    @property
+    def bell_path(self) -> Path:
+        """The socket on which the scheduler of an SQLite database listens."""
+        return bell_path(Path(self.url.database or ""))
 
     def now(self) -> datetime:
         """Return the time on the clock of the database, the one that decides what is due."""
@@ -157,10 +170,12 @@ class Database:
 
 
 def ring(tx: Connection, what: str = "") -> None:
-    """Wake the schedulers of other processes once the transaction commits. On SQLite the caller rings the socket.
+    """Wake the schedulers of other processes as soon as the transaction commits.
 
     Args:
         what: short hint, e.g. ``"run"``; listeners look at everything anyway.
     """
     if tx.dialect.name == "postgresql":
         tx.execute(text("SELECT pg_notify(:channel, :what)"), {"channel": CHANNEL, "what": what})
+    else:
+        tx.info[_RUNG] = True

@@ -1,0 +1,101 @@
+"""What does a scheduler keep of a run in memory, and what does it say of its tasks to admission and executors?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from scheduler.admission import Candidate
+from scheduler.versions import Version
+from tradewind.metadata.commit import NewAttempt
+from tradewind.metadata.runs import RunRecord
+from tradewind.model.orders import AttemptOrder, attempt_id
+from tradewind.run.view import RunView, TaskView
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """The executors that this process has, as admission sees them.
+
+    Attributes:
+        default: the executor of tasks that name none.
+        supervisors: executor -> the supervisor in this process that holds its attempts from their birth, or None.
+        limits: asks each executor for its capacity; None is no limit.
+    """
+
+    default: str
+    supervisors: Mapping[str, UUID | None]
+    limits: Callable[[], Mapping[str, int | None]]
+
+
+@dataclass(slots=True)
+class HeldRun:
+    """A run in memory: what was stored when it was read, its DAG version, and its state since."""
+
+    record: RunRecord
+    version: Version
+    view: RunView
+
+    def candidate(self, task: TaskView, lanes: Lanes) -> Candidate:
+        """Return a ready task with all the limits that it stands under."""
+        spec = self.version.graph.tasks[task.task_id]
+        return Candidate(
+            run_pk=self.record.pk,
+            dag_id=self.record.dag_id,
+            key=task.key,
+            pool=spec.pool,
+            pool_slots=spec.pool_slots,
+            priority=spec.priority,
+            ready_at=task.scheduled_at or self.record.queued_at,
+            run_after=self.record.run_after,
+            executor=spec.executor or lanes.default,
+            max_active_tasks=self.version.spec.max_active_tasks,
+            max_per_dag=spec.max_active_tis_per_dag,
+            max_per_run=spec.max_active_tis_per_dagrun,
+        )
+
+    def attempt(self, candidate: Candidate, try_number: int, lanes: Lanes) -> NewAttempt:
+        """Return the attempt that gives ``candidate`` its slots."""
+        task_id, map_index = candidate.key
+        return NewAttempt(
+            id=attempt_id(self.record.pk, task_id, map_index, try_number),
+            key=candidate.key,
+            try_number=try_number,
+            executor=candidate.executor,
+            queue=self.version.graph.tasks[task_id].queue,
+            pool=candidate.pool,
+            pool_slots=candidate.pool_slots,
+            supervisor_id=lanes.supervisors.get(candidate.executor),
+        )
+
+    def order(self, attempt: NewAttempt) -> AttemptOrder:
+        """Return what an executor is told of ``attempt``."""
+        task_id, map_index = attempt.key
+        record, version = self.record, self.version
+        return AttemptOrder(
+            attempt_id=attempt.id,
+            fence=0 if attempt.supervisor_id is None else 1,
+            run_pk=record.pk,
+            dag_id=record.dag_id,
+            run_id=record.run_id,
+            task_id=task_id,
+            map_index=map_index,
+            try_number=attempt.try_number,
+            max_tries=self.view.tasks[attempt.key].max_tries + 1,
+            file_path=version.file_path,
+            version_id=version.id,
+            source_digest=version.source_digest,
+            run_type=record.run_type.value,
+            run_after=record.run_after,
+            logical_date=record.logical_date,
+            data_interval_start=record.data_interval_start,
+            data_interval_end=record.data_interval_end,
+            run_started_at=self.view.started_at,
+            conf=dict(record.conf),
+            queue=attempt.queue,
+            executor=attempt.executor,
+            pool=attempt.pool,
+            execution_timeout_seconds=version.graph.tasks[task_id].execution_timeout_seconds,
+            triggering_user=record.triggering_user,
+        )

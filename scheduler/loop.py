@@ -1,0 +1,261 @@
+"""The scheduler process: clock, metadata DB, advancer and executors, and little else.
+
+It sleeps until somebody rings, a supervisor reports, or the next timer is due. Each turn is one transaction; what it
+decided is handed to the executors after the commit.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from executors.base import Executor
+from scheduler import runs as scheduled_runs
+from scheduler.advance import Advancer, Step
+from scheduler.clock import DatabaseClock
+from scheduler.doorbell import Doorbell
+from scheduler.held import Lanes
+from scheduler.planner import Policy
+from scheduler.recovery import end_dead, take_up
+from scheduler.versions import VersionCache
+from tradewind import faults
+from tradewind.metadata import attempts, inbox, processes, runs, timers
+from tradewind.metadata.database import Database
+from tradewind.metadata.inbox import InboxRow
+from tradewind.metadata.timers import FIRE, TimerRow
+from tradewind.model.orders import AttemptEnded, Fact
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 256
+"""Facts, inbox rows and timers that one turn takes at most, so that a transaction stays short."""
+_RETRY_SECONDS: Final = 0.5
+
+
+class Scheduler:
+    """One scheduler. :meth:`run` is its life; :meth:`stop` may be called from any thread or signal handler."""
+
+    def __init__(
+        self,
+        db: Database,
+        executors: Mapping[str, Executor],
+        *,
+        process_id: UUID,
+        default_executor: str,
+        parallelism: int,
+        policy: Policy,
+        lease: timedelta,
+        poll_seconds: float,
+        version: str = "",
+    ) -> None:
+        """
+        Args:
+            process_id: names the lease of this process; supervisors inside it share it.
+            lease: how long other schedulers wait for a sign of life before they take over.
+            poll_seconds: the longest sleep, in case a bell was lost.
+        """
+        self._db: Final = db
+        self._executors: Final = dict(executors)
+        self._id: Final = process_id
+        self._lease: Final = lease
+        self._poll_seconds: Final = poll_seconds
+        self._version: Final = version
+        self._stopping: Final = threading.Event()
+        self._mailbox: Final[deque[Fact]] = deque()
+        self._submitted: set[UUID] = set()  # handed to an executor here, and not ended
+        lanes = Lanes(
+            default=default_executor,
+            supervisors={name: executor.supervisor_id for name, executor in self._executors.items()},
+            limits=lambda: {name: executor.capacity() for name, executor in self._executors.items()},
+        )
+        self._advancer: Final = Advancer(
+            process_id, policy=policy, parallelism=parallelism, lanes=lanes, versions=VersionCache()
+        )
+        self._clock = DatabaseClock(db)
+        self._bell: Final = Doorbell(db)
+        self._next_timer: datetime | None = None
+        self._looked_at = datetime.min.replace(tzinfo=UTC)
+        self._next_heartbeat = self._clock.now()
+        self._check_queued = True
+        self._is_unsure = False  # an error left open what was committed
+        self._ready = threading.Event()
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Work until :meth:`stop`. Returns after the executors have ended what ran."""
+        self._register()
+        for executor in self._executors.values():
+            executor.start(self._report)
+        self._ready.set()
+        try:
+            while not self._stopping.is_set():
+                self._turn_safely()
+                if not self._mailbox and not self._stopping.is_set():
+                    self._bell.wait(self._sleep_seconds())
+            self._wind_down()
+        finally:
+            self._bell.close()
+
+    def stop(self) -> None:
+        """End :meth:`run` soon."""
+        self._stopping.set()
+        self._bell.wake()
+
+    def wait_ready(self, timeout_seconds: float) -> bool:
+        """Return whether the scheduler has begun to work."""
+        return self._ready.wait(timeout_seconds)
+
+    def ring(self) -> None:
+        """Tell that something changed in the metadata DB (DAG files, say)."""
+        self._bell.ring()
+
+    def _report(self, facts: Sequence[Fact]) -> None:
+        self._mailbox.extend(facts)
+        self._bell.wake()
+
+    def _sleep_seconds(self) -> float:
+        now = self._clock.now()
+        due = [self._next_heartbeat, now + timedelta(seconds=self._poll_seconds)]
+        if self._next_timer is not None:
+            due.append(self._next_timer)
+        return max(0.0, (min(due) - now).total_seconds())
+
+    def _wind_down(self) -> None:
+        for executor in self._executors.values():
+            executor.stop(grace_seconds=5)
+        while self._mailbox:
+            if not self._turn_safely():
+                break
+        with self._db.write() as tx:
+            runs.release_claims(tx, self._id)
+            processes.mark_ended(tx, [self._id], self._clock.now())
+        log.info("scheduler stopped")
+
+    # --- one turn ----------------------------------------------------------------------------------------------------
+
+    def _turn_safely(self) -> bool:
+        """Take one turn; on a database error throw the cache away and try again later. Returns whether it worked."""
+        facts = [self._mailbox.popleft() for _ in range(min(BATCH, len(self._mailbox)))]
+        try:
+            self._turn(facts)
+        except DBAPIError as error:
+            # The answer of a commit may be lost: then it counts, and saying the facts again changes nothing.
+            log.error("metadata DB: %s; trying again", str(error.orig).strip().splitlines()[0] if error.orig else error)
+            self._mailbox.extendleft(reversed(facts))
+            self._advancer.forget()
+            self._is_unsure = True
+            self._bell.ring()
+            self._stopping.wait(_RETRY_SECONDS)
+            return False
+        return True
+
+    def _turn(self, facts: Sequence[Fact]) -> None:
+        self._beat_if_due()
+        now = self._clock.now()
+        must_look = self._bell.take_ring() or now >= self._looked_at + timedelta(seconds=self._poll_seconds)
+        is_timer_due = self._next_timer is not None and self._next_timer <= now
+        if not (facts or must_look or is_timer_due or self._check_queued):
+            return
+        with self._db.write() as tx:
+            rows, due = self._look(tx, now, must_look or is_timer_due)
+            fired = self._fire(tx, [timer for timer in due if timer.kind == FIRE], now)
+            starts = self._claim_queued(tx) if must_look or fired or self._check_queued else []
+            run_timers = [timer for timer in due if timer.kind != FIRE]
+            step = self._advancer.step(tx, now, facts=facts, rows=rows, timers=run_timers, starts=starts)
+            if must_look or is_timer_due:
+                self._next_timer = timers.next_due(tx, self._id, now)
+            faults.crash_point("scheduler-before-commit")
+        faults.crash_point("scheduler-after-commit")
+        self._carry_out(step, facts, rows)
+        if len(rows) >= BATCH or len(due) >= BATCH or fired:
+            self._bell.ring()  # there is more
+
+    def _look(self, tx: Connection, now: datetime, must_look: bool) -> tuple[list[InboxRow], list[TimerRow]]:
+        if not must_look:
+            return [], []
+        self._looked_at = now
+        return inbox.read_inbox(tx, self._id, BATCH), timers.due_timers(tx, self._id, now, BATCH)
+
+    def _fire(self, tx: Connection, due: Sequence[TimerRow], now: datetime) -> int:
+        # By DAG id: two schedulers lock the rows of DAGs in the same order.
+        fired = 0
+        for timer in sorted(due, key=lambda t: t.key):
+            fired += scheduled_runs.fire(tx, timer, now) is not None
+        return fired
+
+    def _claim_queued(self, tx: Connection) -> list[int]:
+        self._check_queued = False
+        started: list[int] = []
+        for dag_id in sorted(runs.queued_dags(tx)):
+            started.extend(runs.claim_startable(tx, dag_id, self._id, BATCH))
+        return started
+
+    def _carry_out(self, step: Step, facts: Sequence[Fact], rows: Sequence[InboxRow]) -> None:
+        told = [fact for row in rows if (fact := inbox.read_fact(row)) is not None]
+        self._submitted.difference_update(f.attempt_id for f in [*facts, *told] if isinstance(f, AttemptEnded))
+        if step.next_timer is not None:
+            self._next_timer = min(step.next_timer, self._next_timer or step.next_timer)
+        if step.ended:
+            self._check_queued = True
+            self._bell.wake()
+        if step.refused:
+            self._bell.ring()
+        for name, executor in self._executors.items():
+            orders = [order for order in step.orders if order.executor == name]
+            if orders:
+                self._submitted.update(order.attempt_id for order in orders)
+                executor.submit(orders)
+            if step.cancel:
+                executor.cancel(step.cancel)
+
+    # --- leases ------------------------------------------------------------------------------------------------------
+
+    def _register(self) -> None:
+        now = self._clock.now()
+        with self._db.write() as tx:
+            end_dead(tx, self._db.is_sqlite, now)
+            processes.register(
+                tx,
+                process_id=self._id,
+                kind="scheduler",
+                hostname=socket.gethostname(),
+                pid=os.getpid(),
+                now=now,
+                lease=self._lease,
+                info={"executors": sorted(self._executors), "version": self._version},
+            )
+
+    def _beat_if_due(self) -> None:
+        if self._clock.now() < self._next_heartbeat and not self._is_unsure:
+            return
+        self._clock.synchronise()
+        now = self._clock.now()
+        with self._db.write() as tx:
+            if not processes.heartbeat(tx, self._id, now, self._lease):
+                log.warning("this scheduler was declared dead by another; it starts over with nothing held")
+                self._advancer.forget()
+                runs.release_claims(tx, self._id)
+                processes.revive(tx, self._id, now, self._lease)
+                for executor in self._executors.values():
+                    executor.cancel(list(self._submitted))  # they were reported lost, and may be running elsewhere
+            end_dead(tx, self._db.is_sqlite, now)
+            lost, adopted = take_up(tx, self._id, now, self._advancer.adopt)
+            if self._is_unsure:
+                self._advancer.adopt(tx, runs.claimed_by(tx, self._id))
+                lost += attempts.report_disowned(tx, self._id, list(self._submitted), now)
+        self._is_unsure = False
+        self._next_heartbeat = now + self._lease / 3
+        if lost or adopted:
+            log.info("took up %d runs; %d attempts were lost", adopted, lost)
+            self._bell.ring()

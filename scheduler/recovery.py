@@ -1,0 +1,87 @@
+"""What did a crash leave behind, and who takes it up? Leases that ended, runs that nobody holds."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import psutil
+from sqlalchemy import Connection
+
+from tradewind.errors import MetadataError
+from tradewind.metadata import attempts, processes, runs
+from tradewind.metadata.database import Database
+
+ADOPT_LIMIT: Final = 200
+"""Runs taken up in one step; the next step takes more."""
+
+
+@contextlib.contextmanager
+def only_scheduler(db: Database) -> Iterator[None]:
+    """On SQLite: be the only scheduler of this database, for as long as the context lasts. The kernel ends it with us.
+
+    Raises:
+        MetadataError: another scheduler runs.
+    """
+    if not db.is_sqlite:
+        yield
+        return
+    path = Path(f"{db.url.database}.scheduler.lock")
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise MetadataError(
+                f"A scheduler already runs on {db.url.database} (process {lock.read().strip() or 'unknown'}). An SQLite "
+                "database takes one scheduler: stop that one first, or use PostgreSQL, where any number may run."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def end_dead(tx: Connection, is_sqlite: bool, now: datetime) -> list[UUID]:
+    """End the leases of processes that are seen to be dead, instead of waiting until they run out.
+
+    Seen to be dead are processes of this host whose pid is gone or was given to another process since; and on SQLite,
+    whose lock we hold, every other scheduler.
+    """
+    dead = [
+        process.id
+        for process in processes.list_processes(tx, alive_at=now)
+        if (is_sqlite and process.kind == "scheduler" and process.pid != os.getpid())
+        or (process.hostname == socket.gethostname() and not _is_running(process.pid, process.started_at))
+    ]
+    processes.mark_ended(tx, dead, now)
+    return dead
+
+
+def _is_running(pid: int, registered_at: datetime) -> bool:
+    try:
+        # A process that began after the row was written is another one that got the same pid.
+        return psutil.Process(pid).create_time() <= registered_at.timestamp() + 1
+    except psutil.NoSuchProcess:
+        return False
+
+
+def take_up(
+    tx: Connection, holder: UUID, now: datetime, adopt: Callable[[Connection, list[int]], None]
+) -> tuple[int, int]:
+    """Report attempts whose supervisor is gone, and claim running runs that nobody holds.
+
+    Returns:
+        How many attempts were reported lost, and how many runs were claimed.
+    """
+    lost = attempts.report_lost(tx, now)
+    claimed = runs.claim_running(tx, holder, now, ADOPT_LIMIT)
+    adopt(tx, claimed)
+    return lost, len(claimed)

@@ -1,0 +1,193 @@
+"""How does a run come to be? By the timetable when it is due, or because somebody asked for it."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final
+
+import jsonschema
+from sqlalchemy import Connection
+
+from tradewind.config import Config
+from tradewind.errors import Conflict, UsageError, did_you_mean
+from tradewind.metadata import dags, runs
+from tradewind.metadata.dag_schedule import clear_timer
+from tradewind.metadata.database import Database, ring
+from tradewind.metadata.runs import NewRun, RunRecord
+from tradewind.metadata.timers import TimerRow
+from tradewind.model.spec import DagSpec
+from tradewind.model.states import RunType
+from tradewind.timetables import DataInterval, from_spec
+
+log = logging.getLogger(__name__)
+
+
+class Unset(Enum):
+    """Tells "not given" from None."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """The run that was created."""
+
+    pk: int
+    dag_id: str
+    run_id: str
+    logical_date: datetime | None
+    run_after: datetime
+    is_dag_paused: bool
+
+
+def trigger_run(
+    db: Database,
+    config: Config,
+    *,
+    dag_id: str,
+    run_id: str | None = None,
+    logical_date: datetime | None | Unset = UNSET,
+    conf: Mapping[str, Any] | None = None,
+    note: str | None = None,
+    triggered_by: str = "cli",
+    user: str | None = None,
+    now: datetime | None = None,
+) -> RunSummary:
+    """Create a run that somebody asked for, and wake the scheduler. A paused DAG runs exactly this run.
+
+    Args:
+        logical_date: an instant; None for a run without one; not given: now.
+        conf: overrides the defaults of the DAG's params, and is validated by them.
+
+    Raises:
+        NotFound: no such DAG.
+        Conflict: the DAG's file is gone, or there is a run with that id or that logical date.
+        UsageError: ``conf`` does not fit the params, or ``run_id`` cannot be one.
+    """
+    with db.write() as tx:
+        at = now or db.now()
+        dag = dags.get_dag(tx, dag_id)
+        if not dag.is_active or dag.version_id is None:
+            raise Conflict(
+                f"DAG {dag_id!r} is no longer defined by {dag.file_path!r}, so it cannot run. Put the file back first."
+            )
+        spec = dags.load_spec(tx, dag.version_id)
+        given = dict(conf or {})
+        validate_conf(spec, given)
+        new = replace(
+            _manual_run(spec, dag.version_id, at, logical_date),
+            conf=given,
+            note=note,
+            triggered_by=triggered_by,
+            triggering_user=user,
+        )
+        made = from_spec(spec.timetable).run_id(RunType.MANUAL, at, new.logical_date, unique=secrets.token_hex(4))
+        new = replace(new, run_id=_free_run_id(tx, dag_id, made) if run_id is None else _checked_run_id(run_id))
+        pk = runs.insert_run(tx, new, at)
+        ring(tx, "run")
+    return RunSummary(pk, dag_id, new.run_id, new.logical_date, new.run_after, dag.is_paused)
+
+
+def _manual_run(spec: DagSpec, version_id: int, now: datetime, logical_date: datetime | None | Unset) -> NewRun:
+    at = now if isinstance(logical_date, Unset) else logical_date
+    interval = None if at is None else from_spec(spec.timetable).manual_interval(at)
+    return NewRun(
+        dag_id=spec.dag_id,
+        run_id="",
+        version_id=version_id,
+        run_type=RunType.MANUAL,
+        triggered_by="",
+        run_after=now,
+        logical_date=at,
+        data_interval_start=interval.start if interval else None,
+        data_interval_end=interval.end if interval else None,
+    )
+
+
+def _checked_run_id(run_id: str) -> str:
+    if not run_id.strip() or len(run_id) > 250 or "/" in run_id or any(ord(c) < 32 for c in run_id):
+        raise UsageError(
+            f"The run id {run_id!r} cannot be used: it must have 1 to 250 characters, without '/' and control "
+            "characters. Give another, or none to have one made."
+        )
+    return run_id
+
+
+def _free_run_id(tx: Connection, dag_id: str, wanted: str) -> str:
+    """Two triggers within one microsecond must not meet."""
+    number, run_id = 1, wanted
+    while runs.find_run(tx, dag_id, run_id) is not None:
+        number += 1
+        run_id = f"{wanted}_{number}"
+    return run_id
+
+
+def validate_conf(spec: DagSpec, conf: Mapping[str, Any]) -> None:
+    """Check the conf of a run against the DAG's params.
+
+    Raises:
+        UsageError: a value does not fit, or a required one is missing; names the param, the value and the schema.
+    """
+    for name, param in spec.params.items():
+        if name not in conf and not param.has_default:
+            known = did_you_mean(name, conf)
+            raise UsageError(
+                f"DAG {spec.dag_id!r} needs a value for param {name!r}, which has no default.{known} "
+                f'Give it in the conf, e.g. {{"{name}": ...}}.'
+            )
+        value = conf.get(name, param.default)
+        try:
+            jsonschema.validate(value, dict(param.schema), format_checker=jsonschema.FormatChecker())
+        except jsonschema.ValidationError as error:
+            raise UsageError(
+                f"Param {name!r} of DAG {spec.dag_id!r} cannot be {value!r}: {error.message}. "
+                f"Its schema is {dict(param.schema)!r}."
+            ) from None
+
+
+def fire(tx: Connection, timer: TimerRow, now: datetime) -> RunRecord | None:
+    """Create the scheduled run that is due, and set the DAG's next one. Returns the run, or None when none was due.
+
+    The row of the DAG is locked first, so that with several schedulers a run is created once. A run that exists already
+    for that date (somebody asked for it by hand) is left as it is, and the schedule goes on.
+    """
+    assert timer.dag_id is not None
+    runs.lock_dag(tx, timer.dag_id)
+    dag = dags.find_dag(tx, timer.dag_id)
+    if dag is None or not dag.is_active or dag.is_paused or dag.version_id is None or dag.next_run_after is None:
+        clear_timer(tx, timer.dag_id)
+        return None
+    if dag.next_run_after > now:
+        dags.reschedule(tx, timer.dag_id, now)  # another scheduler was first, or the DAG file changed
+        return None
+    spec = dags.load_spec(tx, dag.version_id)
+    interval = (
+        DataInterval(dag.next_interval_start, dag.next_interval_end)
+        if dag.next_interval_start is not None and dag.next_interval_end is not None
+        else None
+    )
+    new = NewRun(
+        dag_id=dag.dag_id,
+        run_id=from_spec(spec.timetable).run_id(RunType.SCHEDULED, dag.next_run_after, dag.next_logical_date),
+        version_id=dag.version_id,
+        run_type=RunType.SCHEDULED,
+        triggered_by="timetable",
+        run_after=dag.next_run_after,
+        logical_date=dag.next_logical_date,
+        data_interval_start=interval.start if interval else None,
+        data_interval_end=interval.end if interval else None,
+    )
+    try:
+        runs.insert_run(tx, new, now)
+    except Conflict as conflict:
+        log.info("%s The schedule goes on.", conflict)
+    dags.set_next_run(tx, dag.dag_id, dags.compute_next(spec, interval, dag.next_run_after, now))
+    return runs.find_run(tx, dag.dag_id, new.run_id)

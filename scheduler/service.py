@@ -1,0 +1,103 @@
+"""How is a scheduler put together from its configuration? The one place that wires its parts."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from types import FrameType
+from uuid import uuid4
+
+from executors.base import Executor
+from executors.control_plane import SqlControlPlane
+from executors.local import LocalExecutor
+from scheduler.dagfiles.manager import DagFileManager
+from scheduler.loop import Scheduler
+from scheduler.planner import Policy
+from scheduler.recovery import only_scheduler
+from tradewind import __version__
+from tradewind.config import Config
+from tradewind.metadata.database import Database
+
+log = logging.getLogger(__name__)
+
+
+def run_scheduler(
+    config: Config, *, on_ready: Callable[[], None] | None = None, stop: threading.Event | None = None
+) -> None:
+    """Run a scheduler with its executors and the watch over DAG files, until SIGTERM, SIGINT or ``stop``.
+
+    Args:
+        on_ready: called once everything works.
+        stop: ends the scheduler from another thread; without it the signals are handled here (main thread only).
+
+    Raises:
+        MetadataError: the metadata DB cannot be used, or, on SQLite, another scheduler runs.
+    """
+    # Short slices: a busy thread must not keep a waiting one from a task's end for the default 5 ms.
+    sys.setswitchinterval(0.001)
+    db = Database(
+        config.database.sql_alchemy_conn,
+        pool_size=config.database.sql_alchemy_pool_size,
+        statement_timeout_seconds=config.database.statement_timeout_seconds,
+    )
+    try:
+        db.check()
+        with only_scheduler(db):
+            _run(config, db, on_ready, stop)
+    finally:
+        db.close()
+
+
+def _run(
+    config: Config, db: Database, on_ready: Callable[[], None] | None, stop: threading.Event | None
+) -> None:
+    process_id = uuid4()
+    local = LocalExecutor(config=config, control_plane=SqlControlPlane(db, config), supervisor_id=process_id)
+    executors: dict[str, Executor] = {"LocalExecutor": local}
+    scheduler = Scheduler(
+        db,
+        executors,
+        process_id=process_id,
+        default_executor=config.core.executor,
+        parallelism=config.core.parallelism,
+        policy=Policy(
+            max_losses=config.scheduler.max_infrastructure_losses,
+            max_retry_delay=timedelta(seconds=config.core.max_task_retry_delay),
+        ),
+        lease=timedelta(seconds=config.scheduler.lease_seconds),
+        poll_seconds=config.scheduler.poll_seconds,
+        version=__version__,
+    )
+    if stop is None:
+        _stop_on_signals(scheduler)
+    else:
+        threading.Thread(target=lambda: (stop.wait(), scheduler.stop()), name="stopper", daemon=True).start()
+    manager = DagFileManager(config=config, db=db, on_change=scheduler.ring)
+    log.info(
+        "scheduler %s on %s: parallelism %d, lease %g s",
+        __version__,
+        db.safe_url,
+        config.core.parallelism,
+        config.scheduler.lease_seconds,
+    )
+    manager.start()
+    try:
+        if on_ready is not None:
+            threading.Thread(
+                target=lambda: scheduler.wait_ready(60) and on_ready(), name="on-ready", daemon=True
+            ).start()
+        scheduler.run()
+    finally:
+        manager.stop()
+
+
+def _stop_on_signals(scheduler: Scheduler) -> None:
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        scheduler.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)

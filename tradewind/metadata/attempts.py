@@ -1,0 +1,208 @@
+"""Statements about attempts: claim one, read what to run, count what is active, find what was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, or_, select, update
+from sqlalchemy import exists as sql_exists
+
+from tradewind.metadata.inbox import fact_message, send
+from tradewind.metadata.models import Attempt, DagRun, DagVersion, Process, TaskInstance
+from tradewind.model.orders import AttemptEnded, AttemptOrder, Outcome
+from tradewind.model.states import AttemptState, TaskState
+from tradewind.run.view import TaskKey
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveAttempt:
+    """One attempt that holds slots."""
+
+    id: UUID
+    run_pk: int
+    dag_id: str
+    task_id: str
+    pool: str
+    pool_slots: int
+    executor: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt as plain data, for people."""
+
+    id: UUID
+    task_id: str
+    map_index: int
+    try_number: int
+    state: AttemptState
+    executor: str
+    queue: str
+    pool: str
+    queued_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    outcome: str | None
+    error: str | None
+    hostname: str | None
+    pid: int | None
+    exit_code: int | None
+    signal: int | None
+    peak_rss_bytes: int | None
+    cpu_seconds: float | None
+
+
+_RECORD = (
+    Attempt.id, Attempt.task_id, Attempt.map_index, Attempt.try_number, Attempt.state, Attempt.executor, Attempt.queue,
+    Attempt.pool, Attempt.queued_at, Attempt.started_at, Attempt.ended_at, Attempt.outcome, Attempt.error,
+    Attempt.hostname, Attempt.pid, Attempt.exit_code, Attempt.signal, Attempt.peak_rss_bytes, Attempt.cpu_seconds,
+)  # fmt: skip
+
+
+def list_active(tx: Connection) -> list[ActiveAttempt]:
+    """Return every attempt that holds slots. Bounded by parallelism, and read by a partial index."""
+    rows = tx.execute(_ACTIVE)
+    return [ActiveAttempt(*row) for row in rows]
+
+
+_ACTIVE = (
+    select(
+        Attempt.id, Attempt.run_pk, DagRun.dag_id, Attempt.task_id, Attempt.pool, Attempt.pool_slots, Attempt.executor
+    )
+    .join(DagRun, DagRun.id == Attempt.run_pk)
+    .where(Attempt.state != AttemptState.ENDED)
+)
+
+
+def list_attempts(tx: Connection, run_pk: int, task_id: str | None = None, map_index: int = -1) -> list[AttemptRecord]:
+    """Return the attempts of a run, or of one task instance of it, in the order of their tries."""
+    query = select(*_RECORD).where(Attempt.run_pk == run_pk)
+    if task_id is not None:
+        query = query.where(Attempt.task_id == task_id, Attempt.map_index == map_index)
+    rows = tx.execute(query.order_by(Attempt.task_id, Attempt.map_index, Attempt.try_number))
+    return [AttemptRecord(*row) for row in rows]
+
+
+def claim_attempts(tx: Connection, ids: Sequence[UUID], supervisor_id: UUID) -> list[UUID]:
+    """Claim attempts for a supervisor; return those that it got. The fence of each becomes 1.
+
+    An attempt that somebody else has claimed, or that is no longer wanted, is not returned: it must not be run.
+    """
+    claimed = tx.execute(
+        update(Attempt)
+        .where(Attempt.id.in_(ids), Attempt.state == AttemptState.QUEUED, Attempt.fence == 0)
+        .values(state=AttemptState.RUNNING, fence=1, supervisor_id=supervisor_id)
+        .returning(Attempt.id)
+    )
+    return list(claimed.scalars())
+
+
+def load_orders(tx: Connection, ids: Sequence[UUID]) -> list[AttemptOrder]:
+    """Return the orders of attempts, for those who are told only the ids."""
+    rows = tx.execute(
+        select(Attempt, DagRun, DagVersion.file_path, DagVersion.source_digest, TaskInstance.max_tries)
+        .join(DagRun, DagRun.id == Attempt.run_pk)
+        .join(DagVersion, DagVersion.id == DagRun.version_id)
+        .join(
+            TaskInstance,
+            (TaskInstance.run_pk == Attempt.run_pk)
+            & (TaskInstance.task_id == Attempt.task_id)
+            & (TaskInstance.map_index == Attempt.map_index),
+        )
+        .where(Attempt.id.in_(ids))
+    )
+    return [_order(row) for row in rows]
+
+
+def _order(row: Row[tuple[Attempt, DagRun, str, str, int]]) -> AttemptOrder:
+    m = row._mapping  # noqa: SLF001  the documented way to read columns of two tables by name
+    return AttemptOrder(
+        attempt_id=m[Attempt.__table__.c.id],
+        fence=m[Attempt.__table__.c.fence],
+        run_pk=m[DagRun.__table__.c.id],
+        dag_id=m[DagRun.__table__.c.dag_id],
+        run_id=m[DagRun.__table__.c.run_id],
+        task_id=m[Attempt.__table__.c.task_id],
+        map_index=m[Attempt.__table__.c.map_index],
+        try_number=m[Attempt.__table__.c.try_number],
+        max_tries=m[TaskInstance.__table__.c.max_tries] + 1,
+        file_path=m[DagVersion.__table__.c.file_path],
+        version_id=m[DagRun.__table__.c.version_id],
+        source_digest=m[DagVersion.__table__.c.source_digest],
+        run_type=m[DagRun.__table__.c.run_type],
+        run_after=m[DagRun.__table__.c.run_after],
+        logical_date=m[DagRun.__table__.c.logical_date],
+        data_interval_start=m[DagRun.__table__.c.data_interval_start],
+        data_interval_end=m[DagRun.__table__.c.data_interval_end],
+        run_started_at=m[DagRun.__table__.c.started_at],
+        conf=m[DagRun.__table__.c.conf],
+        queue=m[Attempt.__table__.c.queue],
+        executor=m[Attempt.__table__.c.executor],
+        pool=m[Attempt.__table__.c.pool],
+        triggering_user=m[DagRun.__table__.c.triggering_user],
+    )
+
+
+def report_lost(tx: Connection, now: datetime, limit: int = 500) -> int:
+    """Tell the runs of attempts whose supervisor's lease is over that they are lost. Returns how many.
+
+    Safe to repeat and to run in several schedulers: the message has a natural key.
+    """
+    alive = (
+        select(Process.id).where(
+            Process.id == Attempt.supervisor_id, Process.ended_at.is_(None), Process.expires_at > now
+        )
+    ).correlate(Attempt)
+    rows = tx.execute(
+        select(Attempt.id, Attempt.fence, Attempt.run_pk)
+        .where(
+            or_(Attempt.state == AttemptState.RUNNING, Attempt.state == AttemptState.CANCELLING),
+            Attempt.supervisor_id.is_not(None),
+            ~sql_exists(alive),
+        )
+        .limit(limit)
+    ).all()
+    facts = [
+        AttemptEnded(row.id, row.fence, row.run_pk, Outcome.LOST, now, error="the lease of its supervisor is over")
+        for row in rows
+    ]
+    send(tx, [fact_message(fact) for fact in facts], now)
+    return len(facts)
+
+
+def report_disowned(tx: Connection, supervisor_id: UUID, running: Sequence[UUID], now: datetime) -> int:
+    """Tell the runs of attempts that ``supervisor_id`` should have but does not know that they are lost.
+
+    A commit whose answer got lost leaves such attempts: stored, and never handed over.
+    """
+    known = set(running)
+    rows = tx.execute(
+        select(Attempt.id, Attempt.fence, Attempt.run_pk).where(
+            Attempt.supervisor_id == supervisor_id, Attempt.state != AttemptState.ENDED
+        )
+    ).all()
+    facts = [
+        AttemptEnded(row.id, row.fence, row.run_pk, Outcome.LOST, now, error="it was never handed to its supervisor")
+        for row in rows
+        if row.id not in known
+    ]
+    send(tx, [fact_message(fact) for fact in facts], now)
+    return len(facts)
+
+
+def ready_tasks(tx: Connection, run_pk: int) -> list[TaskKey]:
+    """Return the instances of a run that wait for admission."""
+    rows = tx.execute(
+        select(TaskInstance.task_id, TaskInstance.map_index).where(
+            TaskInstance.run_pk == run_pk, TaskInstance.state == TaskState.SCHEDULED
+        )
+    )
+    return [(row.task_id, row.map_index) for row in rows]
+
+
+def save_rendered(tx: Connection, attempt_id: UUID, fields: dict[str, object]) -> None:
+    """Keep the template fields as the task saw them, masked by the caller."""
+    tx.execute(update(Attempt).where(Attempt.id == attempt_id).values(rendered=fields))

@@ -1,0 +1,96 @@
+"""Statements about the inbox: how anybody says something to a run, and how a scheduler reads it.
+
+Senders touch neither the log nor a sequence number, so they contend neither with each other nor with the scheduler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, and_, delete, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tradewind.metadata.database import ring
+from tradewind.metadata.models import DagRun, RunInbox
+from tradewind.model.orders import AttemptEnded, AttemptStarted, Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One row to be put into the inbox of a run. The same ``key`` twice is one row: the first."""
+
+    run_pk: int
+    key: str
+    kind: str
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """One row that waits to be folded."""
+
+    id: int
+    run_pk: int
+    kind: str
+    payload: Mapping[str, Any]
+
+
+STARTED, ENDED = "attempt_started", "attempt_ended"
+
+
+def fact_message(fact: Fact) -> Message:
+    """Return the message that carries what a supervisor says."""
+    kind = STARTED if isinstance(fact, AttemptStarted) else ENDED
+    return Message(fact.run_pk, f"{kind}:{fact.attempt_id}:{fact.fence}", kind, msgspec.to_builtins(fact))
+
+
+def read_fact(row: InboxRow) -> Fact | None:
+    """Return the fact that a row carries, or None when it carries something else."""
+    if row.kind == STARTED:
+        return msgspec.convert(row.payload, AttemptStarted)
+    if row.kind == ENDED:
+        return msgspec.convert(row.payload, AttemptEnded)
+    return None
+
+
+def send(tx: Connection, messages: Sequence[Message], now: datetime) -> None:
+    """Put messages into inboxes and ring the doorbell. A message to a run that is gone is dropped."""
+    if not messages:
+        return
+    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+    alive = set(tx.execute(select(DagRun.id).where(DagRun.id.in_({m.run_pk for m in messages}))).scalars())
+    rows = [
+        {"run_pk": m.run_pk, "key": m.key, "kind": m.kind, "payload": dict(m.payload), "created_at": now}
+        for m in messages
+        if m.run_pk in alive
+    ]
+    if rows:
+        tx.execute(insert(RunInbox).on_conflict_do_nothing(index_elements=["run_pk", "key"]), rows)
+        ring(tx, "inbox")
+
+
+def read_inbox(tx: Connection, holder: UUID, limit: int) -> list[InboxRow]:
+    """Return what waits for the runs that ``holder`` has claimed, the oldest first.
+
+    Runs that have ended are held by nobody, and anybody folds what still comes for them: the end of a process that was
+    no longer wanted, which frees its slots.
+    """
+    query = (
+        select(RunInbox.id, RunInbox.run_pk, RunInbox.kind, RunInbox.payload)
+        .join(DagRun, DagRun.id == RunInbox.run_pk)
+        .where(or_(DagRun.claimed_by == holder, and_(DagRun.claimed_by.is_(None), DagRun.ended_at.is_not(None))))
+        .order_by(RunInbox.id)
+        .limit(limit)
+    )
+    return [InboxRow(*row) for row in tx.execute(query)]
+
+
+def delete_rows(tx: Connection, ids: Sequence[int]) -> None:
+    """Remove the rows that were folded."""
+    if ids:
+        tx.execute(delete(RunInbox).where(RunInbox.id.in_(ids)))

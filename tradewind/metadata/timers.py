@@ -1,0 +1,93 @@
+"""Statements about timers: what is due, and when does the next thing become due?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tradewind.metadata.models import DagRun, Timer
+from tradewind.model.events import NO_MAP
+
+FIRE = "fire"
+"""The kind of a DAG's timer: its next scheduled run is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimerRow:
+    """One timer."""
+
+    key: str
+    kind: str
+    due_at: datetime
+    run_pk: int | None = None
+    dag_id: str | None = None
+    task_id: str | None = None
+    map_index: int = NO_MAP
+
+
+_COLUMNS = (Timer.key, Timer.kind, Timer.due_at, Timer.run_pk, Timer.dag_id, Timer.task_id, Timer.map_index)
+
+
+def set_timers(tx: Connection, timers: Sequence[TimerRow]) -> None:
+    """Set timers; one whose key exists is moved."""
+    if not timers:
+        return
+    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(Timer)
+    upsert = insert.on_conflict_do_update(index_elements=["key"], set_={"due_at": insert.excluded.due_at})
+    rows = [
+        {
+            "key": t.key,
+            "kind": t.kind,
+            "run_pk": t.run_pk,
+            "dag_id": t.dag_id,
+            "task_id": t.task_id,
+            "map_index": t.map_index,
+            "due_at": t.due_at,
+        }
+        for t in timers
+    ]
+    tx.execute(upsert, rows)
+
+
+def clear_timers(tx: Connection, keys: Sequence[str]) -> None:
+    """Remove timers; unknown keys are ignored."""
+    if keys:
+        tx.execute(delete(Timer).where(Timer.key.in_(keys)))
+
+
+def take_timer(tx: Connection, key: str, due_at: datetime) -> bool:
+    """Remove a timer if it still stands at ``due_at``. False: somebody else was first, or moved it."""
+    return tx.execute(delete(Timer).where(Timer.key == key, Timer.due_at == due_at)).rowcount == 1
+
+
+def _is_mine(holder: UUID) -> ColumnElement[bool]:
+    return or_(Timer.run_pk.is_(None), DagRun.claimed_by == holder)
+
+
+def due_timers(tx: Connection, holder: UUID, now: datetime, limit: int) -> list[TimerRow]:
+    """Return the timers that are due: those of DAGs, and those of runs that ``holder`` has claimed. Earliest first."""
+    query = (
+        select(*_COLUMNS)
+        .outerjoin(DagRun, DagRun.id == Timer.run_pk)
+        .where(and_(Timer.due_at <= now, _is_mine(holder)))
+        .order_by(Timer.due_at, Timer.key)
+        .limit(limit)
+    )
+    return [TimerRow(*row) for row in tx.execute(query)]
+
+
+def next_due(tx: Connection, holder: UUID, after: datetime) -> datetime | None:
+    """Return when the next timer is due that is not due at ``after``, or None."""
+    query = (
+        select(func.min(Timer.due_at))
+        .select_from(Timer)
+        .outerjoin(DagRun, DagRun.id == Timer.run_pk)
+        .where(and_(Timer.due_at > after, _is_mine(holder)))
+    )
+    due: datetime | None = tx.execute(query).scalar()
+    return due

@@ -1,0 +1,241 @@
+"""What is the state of a run? The fold of its events: ``RunView.apply`` is the only place where a state is assigned.
+
+The scheduler folds events as it decides them, ``tradewind db verify`` folds the stored log again and compares. Both use
+this module, so that the projection in the metadata DB is what the log says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from tradewind.model.events import NO_MAP, Event
+from tradewind.model.orders import attempt_id
+from tradewind.model.states import (
+    FINAL_TASK_STATES,
+    RunEvent,
+    RunState,
+    TaskEvent,
+    TaskState,
+    next_run_state,
+    next_task_state,
+)
+from tradewind.run.graph import DagGraph
+
+TaskKey = tuple[str, int]
+"""Task id and map index."""
+
+
+@dataclass(slots=True)
+class TaskView:
+    """One task instance; the same fields as its row. Instants are aware UTC."""
+
+    task_id: str
+    map_index: int = NO_MAP
+    state: TaskState = TaskState.NONE
+    try_number: int = 0
+    max_tries: int = 0
+    failures: int = 0
+    losses: int = 0
+    attempt_id: UUID | None = None
+    scheduled_at: datetime | None = None
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    retry_at: datetime | None = None
+    reason: str | None = None
+
+    @property
+    def key(self) -> TaskKey:
+        return self.task_id, self.map_index
+
+
+@dataclass(slots=True)
+class UpstreamCounts:
+    """How the direct upstream instances of a task stand. A mapped upstream counts by its indexes."""
+
+    total: int = 0
+    success: int = 0
+    failed: int = 0
+    upstream_failed: int = 0
+    skipped: int = 0
+    removed: int = 0
+
+    @property
+    def done(self) -> int:
+        return self.success + self.failed + self.upstream_failed + self.skipped + self.removed
+
+    def add(self, state: TaskState, by: int) -> None:
+        """Count one instance in ``state`` in (``by`` 1) or out (-1); states that are not final are not counted."""
+        if state in FINAL_TASK_STATES:
+            name = state.value
+            setattr(self, name, getattr(self, name) + by)
+
+
+@dataclass(slots=True)
+class RunView:
+    """One run in memory.
+
+    Attributes:
+        pk: primary key of the run.
+        next_seq: the sequence number that the next event gets; a commit is guarded by the one that was seen.
+        fence: of the claim under which this view is held.
+        tasks: every instance; empty until the run has started.
+        counts: per task, how its upstreams stand. Kept up to date by :meth:`apply`, so that the end of a task costs
+            its successors and not the size of the run.
+        unfinished: number of instances in no final state.
+        by_attempt: the instance that each newest attempt belongs to; older attempts are not in it.
+        changed: instances touched since the last :meth:`take_changes`.
+    """
+
+    pk: int
+    dag_id: str
+    run_id: str
+    graph: DagGraph
+    state: RunState = RunState.QUEUED
+    next_seq: int = 1
+    fence: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: str | None = None
+    tasks: dict[TaskKey, TaskView] = field(default_factory=dict)
+    counts: dict[str, UpstreamCounts] = field(default_factory=dict)
+    unfinished: int = 0
+    by_attempt: dict[UUID, TaskView] = field(default_factory=dict)
+    changed: dict[TaskKey, TaskView] = field(default_factory=dict)
+
+    def apply(self, event: Event, at: datetime) -> None:
+        """Fold one event, which happened at ``at``.
+
+        Raises:
+            IllegalTransition: the event cannot follow the events before it.
+        """
+        self.next_seq += 1
+        if event.task_id is None:
+            self._apply_to_run(RunEvent(event.kind), event, at)
+        else:
+            self._apply_to_task(self.tasks[event.task_id, event.map_index], TaskEvent(event.kind), event, at)
+
+    def restore(self, tasks: list[TaskView]) -> None:
+        """Take the instances as the projection holds them, instead of folding them from the log."""
+        for task in tasks:
+            self._insert(task)
+
+    def take_changes(self) -> list[TaskView]:
+        """Return the instances changed since the last call, in the order of their first change."""
+        changes = list(self.changed.values())
+        self.changed.clear()
+        return changes
+
+    def _insert(self, task: TaskView) -> None:
+        self.tasks[task.key] = task
+        self.unfinished += task.state not in FINAL_TASK_STATES
+        if task.attempt_id is not None:
+            self.by_attempt[task.attempt_id] = task
+        for successor in self.graph.downstream[task.task_id]:
+            counts = self.counts.setdefault(successor, UpstreamCounts())
+            counts.total += 1
+            counts.add(task.state, 1)
+
+    def _apply_to_run(self, kind: RunEvent, event: Event, at: datetime) -> None:
+        if kind is RunEvent.CREATED:
+            return
+        self.state = next_run_state(self.state, kind)
+        if kind is RunEvent.STARTED:
+            self.started_at = at
+            omitted = frozenset(event.payload.get("omitted", ()))
+            for task_id, spec in self.graph.tasks.items():
+                if task_id not in omitted:
+                    task = TaskView(task_id, max_tries=spec.retries)
+                    self._insert(task)
+                    self.changed[task.key] = task
+        else:
+            self.ended_at = at
+            self.reason = event.payload.get("reason")
+
+    def _apply_to_task(self, task: TaskView, kind: TaskEvent, event: Event, at: datetime) -> None:
+        before = task.state
+        task.state = next_task_state(before, kind)
+        _FIELD_EFFECTS[kind](self, task, event, at)
+        self.changed[task.key] = task
+        self._recount(task, before)
+
+    def _recount(self, task: TaskView, before: TaskState) -> None:
+        was_final, is_final = before in FINAL_TASK_STATES, task.state in FINAL_TASK_STATES
+        if not (was_final or is_final):
+            return
+        self.unfinished += was_final - is_final
+        for successor in self.graph.downstream[task.task_id]:
+            counts = self.counts[successor]
+            counts.add(before, -1)
+            counts.add(task.state, 1)
+
+
+def _instant(event: Event, name: str, default: datetime | None) -> datetime | None:
+    text = event.payload.get(name)
+    return datetime.fromisoformat(text) if text else default
+
+
+def _scheduled(_run: RunView, task: TaskView, _event: Event, at: datetime) -> None:
+    task.scheduled_at = at
+    task.retry_at = None
+    task.reason = None
+
+
+def _queued(run: RunView, task: TaskView, event: Event, at: datetime) -> None:
+    if task.attempt_id is not None:
+        run.by_attempt.pop(task.attempt_id, None)
+    task.try_number = event.try_number
+    task.attempt_id = attempt_id(run.pk, task.task_id, task.map_index, event.try_number)
+    run.by_attempt[task.attempt_id] = task
+    task.queued_at = at
+    task.started_at = task.ended_at = task.reason = None
+
+
+def _started(_run: RunView, task: TaskView, event: Event, at: datetime) -> None:
+    task.started_at = _instant(event, "at", at)
+
+
+def _ended(_run: RunView, task: TaskView, event: Event, at: datetime) -> None:
+    task.ended_at = _instant(event, "at", at)
+    task.reason = event.payload.get("reason")
+
+
+def _failed(run: RunView, task: TaskView, event: Event, at: datetime) -> None:
+    _ended(run, task, event, at)
+    task.failures += 1
+
+
+def _will_retry(run: RunView, task: TaskView, event: Event, at: datetime) -> None:
+    _failed(run, task, event, at)
+    task.retry_at = _instant(event, "retry_at", at)
+
+
+def _lost(run: RunView, task: TaskView, event: Event, at: datetime) -> None:
+    _ended(run, task, event, at)
+    task.losses += 1
+    task.max_tries += 1  # the loss is ours, not the user's
+    task.scheduled_at = at
+
+
+def _passed(run: RunView, task: TaskView, event: Event, at: datetime) -> None:
+    task.started_at = at
+    _ended(run, task, event, at)
+
+
+_FIELD_EFFECTS: Final[dict[TaskEvent, Any]] = {
+    TaskEvent.SCHEDULED: _scheduled,
+    TaskEvent.QUEUED: _queued,
+    TaskEvent.STARTED: _started,
+    TaskEvent.SUCCEEDED: _ended,
+    TaskEvent.FAILED: _failed,
+    TaskEvent.WILL_RETRY: _will_retry,
+    TaskEvent.SKIPPED_ITSELF: _ended,
+    TaskEvent.LOST: _lost,
+    TaskEvent.PASSED: _passed,
+    TaskEvent.SKIPPED: _ended,
+    TaskEvent.UPSTREAM_FAILED: _ended,
+    TaskEvent.FAILED_BY_RUN: _ended,
+}
