@@ -10,27 +10,34 @@ import os
 import pwd
 import shutil
 import subprocess
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-SETTINGS: Final = {
-    "listen_addresses": "''",
+THROWN_AWAY: Final[Mapping[str, str]] = {
+    "listen_addresses": "",
     "max_connections": "300",
     "shared_buffers": "64MB",
     # The data is thrown away with the server, so nothing needs to survive a power cut; what a client sees is the same.
     "fsync": "off",
     "full_page_writes": "off",
     "autovacuum": "off",
-    "log_min_messages": "warning",
 }
+DURABLE: Final[Mapping[str, str]] = {"listen_addresses": "127.0.0.1"}
+"""PostgreSQL as it comes, reached by TCP: for benchmarks."""
 
 
-def start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+def start(
+    folder: Path, settings: Mapping[str, str] = THROWN_AWAY, port: int = 5432
+) -> tuple[subprocess.Popen[bytes], str]:
     """Start a private server whose data and socket live in ``folder``.
 
+    Args:
+        settings: of the server. With an empty ``listen_addresses`` it is reached by its Unix socket alone.
+
     Returns:
-        The server process, ready for connections, and its address (database ``postgres``).
+        The server process and its address (database ``postgres``); it may take a moment until it answers.
     """
     lend: dict[str, Any] = {}
     programs = _programs()
@@ -46,12 +53,14 @@ def start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
         [programs / "initdb", "-D", data, "-U", "tradewind", "-A", "trust", "-E", "UTF8", "--no-sync"],
         check=True, stdout=subprocess.DEVNULL, env=clean, cwd=folder, **lend,
     )  # fmt: skip
-    options = [word for key, value in SETTINGS.items() for word in ("-c", f"{key}={value.strip(chr(39))}")]
+    options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
     with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(
-            [programs / "postgres", "-D", data, "-k", folder, *options],
+            [programs / "postgres", "-D", data, "-k", folder, "-p", str(port), *options],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=clean, cwd=folder, start_new_session=True, **lend,
         )  # fmt: skip
+    if settings.get("listen_addresses"):
+        return server, f"postgresql+psycopg://tradewind@127.0.0.1:{port}/postgres"
     return server, f"postgresql+psycopg://tradewind@/postgres?host={folder}"
 
 

@@ -1,0 +1,132 @@
+"""What is run, in which order? All contenders in turn, several rounds, one after another on one machine."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import click
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+from benchmarks import measures, report
+from benchmarks.contenders import Contender, Running, free_port, fresh_home
+from benchmarks.measures import Figures
+from benchmarks.workloads import QUICK, Sizes, write_dags, write_once
+from tests.support import postgres
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("idle", "chain", "parallel", "cold")
+
+
+@click.command()
+@click.option("--airflow", type=click.Path(exists=True), help="The rival's command. Without it only Tradewind runs.")
+@click.option("--tradewind", default=str(ROOT / ".venv/bin/tradewind"), show_default=True, help="Our command.")
+@click.option("--contender", "only", multiple=True, help="Run only contenders whose name contains this. Repeatable.")
+@click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), help="Run only this part. Repeatable.")
+@click.option("--rounds", default=2, show_default=True, help="How often each contender takes its turn.")
+@click.option("--quick", is_flag=True, help="Small sizes, to see that everything works. Figures mean little.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the page here, e.g. docs/benchmarks.md.")
+def main(
+    airflow: str | None,
+    tradewind: str,
+    only: tuple[str, ...],
+    parts: tuple[str, ...],
+    rounds: int,
+    quick: bool,
+    out: Path | None,
+) -> None:
+    """Measure Tradewind side by side with Apache Airflow, and print a table."""
+    sizes = QUICK if quick else Sizes()
+    machine = report.machine()
+    with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as folder, _postgres_server(Path(folder)) as server:
+        contenders = [c for c in _contenders(tradewind, airflow, server) if not only or any(o in c.name for o in only)]
+        results: dict[str, list[Figures]] = {contender.name: [] for contender in contenders}
+        order: list[str] = []
+        for round_ in range(rounds):
+            for contender in contenders:
+                click.echo(f"Round {round_ + 1} of {rounds}: {contender.name}", err=True)
+                order.append(contender.name)
+                results[contender.name].append(_take_turn(contender, Path(folder) / "homes", sizes, parts or PARTS))
+                click.echo(report.table(results, sizes), err=True)
+    versions = sorted({f"{c.name}: {report.version_of(c.program, c.settings)}" for c in contenders})
+    click.echo(report.table(results, sizes))
+    if out is not None:
+        out.write_text(report.page(results, sizes, order, [*machine, *versions]))
+
+
+def _contenders(tradewind: str, airflow: str | None, server: str) -> Iterator[Contender]:
+    """Rivals and ours alternate, so that a slow hour of the machine hits both."""
+    if airflow is not None:
+        tuned = {"AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1"}
+        yield Contender("Airflow, tuned", airflow, server, tuned)
+    yield Contender("Tradewind, PostgreSQL", tradewind, server)
+    if airflow is not None:
+        yield Contender("Airflow, as shipped", airflow, server)
+    yield Contender("Tradewind, SQLite", tradewind, None)
+
+
+def _take_turn(contender: Contender, homes: Path, sizes: Sizes, parts: tuple[str, ...]) -> Figures:
+    figures: Figures = {}
+    if set(parts) - {"cold"}:
+        home = fresh_home(homes / "main")
+        write_dags(home / "dags", sizes)
+        with _database(contender, home) as url, Running(contender, home, url) as running:
+            measures.ready(running, sizes)
+            for part in ("idle", "chain", "parallel"):
+                if part in parts:
+                    figures |= getattr(measures, part)(running, sizes)
+    if "cold" in parts:
+        home = fresh_home(homes / "cold")
+        write_once(home / "dags")
+        began = time.monotonic()
+        with _database(contender, home) as url, Running(contender, home, url) as running:
+            figures |= measures.cold(running, began)
+    return figures
+
+
+@contextmanager
+def _database(contender: Contender, home: Path) -> Iterator[str]:
+    """Give the URL of an empty database."""
+    if contender.server is None:
+        yield f"sqlite:///{home / 'bench.db'}"
+        return
+    name = f"bench_{uuid4().hex}"
+    with psycopg.connect(contender.server.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield make_url(contender.server).set(database=name).render_as_string(hide_password=False)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def _postgres_server(folder: Path) -> Iterator[str]:
+    """Give the address of a private PostgreSQL server with its own defaults, durability included."""
+    place = folder / "postgres"
+    place.mkdir()
+    folder.chmod(0o755)  # root lends the server another user's ids
+    server, address = postgres.start(place, postgres.DURABLE, free_port())
+    try:
+        wait_until(lambda: _answers(address), 30, what="PostgreSQL")
+        yield address
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait()
+
+
+def _answers(address: str) -> bool:
+    try:
+        psycopg.connect(address.replace("+psycopg", "")).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()

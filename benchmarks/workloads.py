@@ -1,0 +1,74 @@
+"""Which DAGs are run? The same files for every contender, with Airflow's imports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+HEAD = """
+from datetime import datetime
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.python import PythonOperator
+
+def nothing():
+    pass
+"""
+
+TRIGGERED = """
+with DAG({dag_id!r}, schedule=None, is_paused_upon_creation=False, max_active_tasks=16):
+    tasks = [PythonOperator(task_id=f"t{{n:03d}}", python_callable=nothing) for n in range({size})]
+    {wiring}
+"""
+
+WAITING = """
+with DAG({dag_id!r}, schedule="0 3 1 1 *", start_date=datetime({year}, {month}, {day}), catchup=False,
+         is_paused_upon_creation=False):
+    PythonOperator(task_id="only", python_callable=nothing)
+"""
+
+ONCE = """
+with DAG({dag_id!r}, schedule="@once", start_date=datetime(2024, 1, 1), catchup=False, is_paused_upon_creation=False):
+    PythonOperator(task_id="only", python_callable=nothing)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is run. ``waiting`` DAGs only wait for their next date, and are watched for ``idle_seconds``."""
+
+    chain: int = 100
+    parallel: int = 500
+    waiting: int = 98
+    settle_seconds: float = 20.0
+    idle_seconds: float = 60.0
+
+    @property
+    def dags(self) -> int:
+        """How many DAGs there are in all, each scheduled or ready to be triggered."""
+        return self.waiting + 2
+
+
+QUICK = Sizes(chain=20, parallel=60, waiting=18, settle_seconds=5, idle_seconds=10)
+
+
+def write_dags(folder: Path, sizes: Sizes) -> None:
+    """Write the files of the main part: ``chain``, ``parallel``, and those that only wait for their next date."""
+    now = datetime.now(UTC)
+    today = {"year": now.year, "month": now.month, "day": now.day}
+    chain = "for one, two in zip(tasks, tasks[1:]): one >> two"
+    _write(folder, "chain", TRIGGERED.format(dag_id="chain", size=sizes.chain, wiring=chain))
+    _write(folder, "parallel", TRIGGERED.format(dag_id="parallel", size=sizes.parallel, wiring=""))
+    for number in range(sizes.waiting):
+        _write(folder, f"waiting_{number:03d}", WAITING.format(dag_id=f"waiting_{number:03d}", **today))
+
+
+def write_once(folder: Path) -> None:
+    """Write the file of the cold start: one DAG that is due as soon as it is known."""
+    _write(folder, "once", ONCE.format(dag_id="once"))
+
+
+def _write(folder: Path, name: str, parts: str | Iterable[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.py").write_text(HEAD + "".join(parts))
