@@ -15,7 +15,7 @@ from tradewind.metadata.upsert import upsert
 from tradewind.model.events import NO_MAP
 from tradewind.model.spec import DagSpec, decode_spec
 from tradewind.model.states import RunType
-from tradewind.timetables import DataInterval, NextRun, Restriction, from_spec
+from tradewind.timetables import DataInterval, NextRun, from_spec, restriction_of
 
 FIRE = "fire"
 """The kind of the timer of a DAG's next scheduled run."""
@@ -34,7 +34,7 @@ def set_next_run(tx: Connection, dag_id: str, following: NextRun | None) -> None
     A DAG that is paused or inactive gets the columns, for people to see, but no timer. Nothing happens for a DAG that
     does not exist.
     """
-    interval = following.data_interval if following else None
+    interval = following.interval if following else None
     row = tx.execute(
         update(Dag)
         .where(Dag.dag_id == dag_id)
@@ -94,23 +94,3 @@ def compute_next(
 ) -> NextRun | None:
     """Return the run that follows the one given (None: the first), by the DAG's timetable, dates and catchup. Pure."""
     return from_spec(spec.timetable).next_run(last_interval, last_run_after, restriction_of(spec), now)
-
-
-def restriction_of(spec: DagSpec) -> Restriction:
-    """Return between which instants a DAG is scheduled.
-
-    As in Airflow: the earliest start of the DAG and its tasks; the end of the DAG, or the latest end of all when every
-    task has one.
-    """
-    starts = [_instant(t.start_date) for t in spec.tasks if t.start_date]
-    ends = [_instant(t.end_date) for t in spec.tasks if t.end_date]
-    if spec.start_date:
-        starts.append(_instant(spec.start_date))
-    latest = _instant(spec.end_date) if spec.end_date else None
-    if ends and len(ends) == len(spec.tasks):
-        latest = max([*ends, latest] if latest else ends)
-    return Restriction(earliest=min(starts, default=None), latest=latest, catchup=spec.catchup)
-
-
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -30,7 +30,6 @@ from tradewind.metadata.dag_schedule import (
     fire_key,
     next_run_after_last,
     reschedule,
-    restriction_of,
     set_next_run,
 )
 from tradewind.metadata.database import ring
@@ -63,7 +62,6 @@ __all__ = [
     "next_run_after_last",
     "remove_file",
     "reschedule",
-    "restriction_of",
     "save_file",
     "set_next_run",
     "set_paused",
