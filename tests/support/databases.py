@@ -14,14 +14,14 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from tradewind.metadata.database import Database
-from tradewind.metadata.models import Base
+from tradewind.metadata.migrate import migrate
 
 
 def create_schema(url: str) -> None:
     """Bring an empty database to the newest schema."""
     database = Database(url)
     try:
-        Base.metadata.create_all(database.engine)
+        migrate(database)
     finally:
         database.close()
 
