@@ -4,8 +4,8 @@ croniter knows cron on a clock without zones; this module lays its answers on th
 
 * An expression that runs every hour (``*`` for the hour) ticks whenever the clock on the wall shows a matching time:
   twice in an hour that is repeated, not at all in one that is left out.
-* Any other expression ticks once for each matching time: in a repeated hour at its second pass; a time that is left out
-  is moved forward by what the clocks skip (02:30 becomes 03:30).
+* Any other expression ticks once for each matching time: in a repeated hour at its second pass. The first of the times
+  that are left out is moved forward by what the clocks skip (02:30 becomes 03:30); further ones are dropped.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from tradewind.timetables.base import DataInterval, NextRun, Restriction, Timetable
@@ -76,7 +76,8 @@ class ContinuousTimetable(_PlainTimetable):
         now: datetime,
     ) -> NextRun | None:
         if last_interval is not None:
-            start = last_interval.end
+            # A first run is about no time at all; the next starts later, since a logical date names one run only.
+            start = max(last_interval.end, last_interval.start + timedelta.resolution)
         else:
             start = now if restriction.earliest is None else restriction.earliest
         end = max(start, now)
