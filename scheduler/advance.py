@@ -204,7 +204,7 @@ class Advancer:
         for change in changes:
             if change.run.pk not in good:
                 log.info("run %s moved on elsewhere; what was decided here is thrown away", change.run.run_id)
-                facts = [*change.started, *change.ended]
+                facts: list[Fact] = [*change.started, *change.ended]
                 inbox.send(tx, [inbox.fact_message(fact) for fact in facts], now)
                 self._evict(change.run.pk)
         for change in written:

@@ -70,6 +70,8 @@ class Scheduler:
         self._lease: Final = lease
         self._poll_seconds: Final = poll_seconds
         self._version: Final = version
+        self._parallelism: Final = parallelism
+        self._default_executor: Final = default_executor
         self._stopping: Final = threading.Event()
         self._mailbox: Final[deque[Fact]] = deque()
         self._submitted: set[UUID] = set()  # handed to an executor here, and not ended
@@ -233,7 +235,12 @@ class Scheduler:
                 pid=os.getpid(),
                 now=now,
                 lease=self._lease,
-                info={"executors": sorted(self._executors), "version": self._version},
+                info={
+                    "version": self._version,
+                    "parallelism": self._parallelism,
+                    "default_executor": self._default_executor,
+                    "executor_limits": {name: executor.capacity() for name, executor in self._executors.items()},
+                },
             )
 
     def _beat_if_due(self) -> None:

@@ -78,7 +78,7 @@ class Plan:
 
 
 class RunPlanner:
-    """Plans one step of one DAG run. Use: any number of facts, then :meth:`finish`, then any number of :meth:`queue`."""
+    """Plans one step of one DAG run: any number of facts, then :meth:`finish`, then any number of :meth:`queue`."""
 
     def __init__(self, run: RunView, spec: DagSpec, now: datetime, policy: Policy) -> None:
         self._run: Final = run
@@ -226,7 +226,8 @@ class RunPlanner:
 
     def _end_unfinished(self, *, running: TaskEvent, waiting: TaskEvent, reason: str) -> None:
         for task in list(self._run.tasks.values()):
-            if task.state in FINAL_TASK_STATES or self._graph.tasks[task.task_id].is_teardown and self._spec.fail_fast:
+            is_spared = self._spec.fail_fast and self._graph.tasks[task.task_id].is_teardown
+            if task.state in FINAL_TASK_STATES or is_spared:
                 continue
             is_active = task.state in ACTIVE_TASK_STATES
             if is_active and task.attempt_id is not None:

@@ -40,8 +40,9 @@ def only_scheduler(db: Database) -> Iterator[None]:
         except BlockingIOError:
             lock.seek(0)
             raise MetadataError(
-                f"A scheduler already runs on {db.url.database} (process {lock.read().strip() or 'unknown'}). An SQLite "
-                "database takes one scheduler: stop that one first, or use PostgreSQL, where any number may run."
+                f"A scheduler already runs on {db.url.database} (process {lock.read().strip() or 'unknown'}). "
+                "An SQLite database takes one scheduler: stop that one first, or use PostgreSQL, where any number may "
+                "run."
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))

@@ -54,7 +54,7 @@ def trigger_run(
     *,
     dag_id: str,
     run_id: str | None = None,
-    logical_date: datetime | None | Unset = UNSET,
+    logical_date: datetime | Unset | None = UNSET,
     conf: Mapping[str, Any] | None = None,
     note: str | None = None,
     triggered_by: str = "cli",
@@ -96,7 +96,7 @@ def trigger_run(
     return RunSummary(pk, dag_id, new.run_id, new.logical_date, new.run_after, dag.is_paused)
 
 
-def _manual_run(spec: DagSpec, version_id: int, now: datetime, logical_date: datetime | None | Unset) -> NewRun:
+def _manual_run(spec: DagSpec, version_id: int, now: datetime, logical_date: datetime | Unset | None) -> NewRun:
     at = now if isinstance(logical_date, Unset) else logical_date
     interval = None if at is None else from_spec(spec.timetable).manual_interval(at)
     return NewRun(

@@ -52,9 +52,7 @@ def run_scheduler(
         db.close()
 
 
-def _run(
-    config: Config, db: Database, on_ready: Callable[[], None] | None, stop: threading.Event | None
-) -> None:
+def _run(config: Config, db: Database, on_ready: Callable[[], None] | None, stop: threading.Event | None) -> None:
     process_id = uuid4()
     local = LocalExecutor(config=config, control_plane=SqlControlPlane(db, config), supervisor_id=process_id)
     executors: dict[str, Executor] = {"LocalExecutor": local}

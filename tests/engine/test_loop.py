@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from scheduler.planner import Policy
+from scheduler.verify import verify
 from tests.engine.world import add_run, dag, is_over, run_state, running_scheduler, states, store, task
 from tests.support.waiting import wait_until
 from tradewind.metadata.database import Database
@@ -20,6 +21,7 @@ def test_a_chain_runs_in_order_and_the_run_succeeds(database: Database) -> None:
     with running_scheduler(database) as executor:
         wait_until(is_over(database, run))
 
+    assert verify(database) == []
     assert [order.task_id for order in executor.orders] == ["extract", "transform", "load"]
     assert states(database, run) == {"extract": "success", "transform": "success", "load": "success"}
     assert run_state(database, run) == "success"
@@ -35,17 +37,21 @@ def test_a_failed_task_is_tried_again_after_its_delay(database: Database) -> Non
     with running_scheduler(database, behave) as executor:
         wait_until(is_over(database, run))
 
+    assert verify(database) == []
     assert [order.try_number for order in executor.orders] == [1, 2, 3]
     assert run_state(database, run) == "success"
 
 
 def test_a_task_without_tries_left_fails_the_run_and_what_follows(database: Database) -> None:
-    spec = dag("etl", task("a", retries=1, retry_delay_seconds=0), task("b", "a"), task("c", "b", trigger_rule="all_done"))
+    spec = dag(
+        "etl", task("a", retries=1, retry_delay_seconds=0), task("b", "a"), task("c", "b", trigger_rule="all_done")
+    )
     run = add_run(database, store(database, spec), "etl")
 
     with running_scheduler(database, lambda o: Outcome.FAILED if o.task_id == "a" else Outcome.SUCCESS):
         wait_until(is_over(database, run))
 
+    assert verify(database) == []
     assert states(database, run) == {"a": "failed", "b": "upstream_failed", "c": "success"}
     assert run_state(database, run) == "success"  # judged by its leaves only
 
@@ -99,6 +105,7 @@ def test_a_lost_attempt_is_started_again_without_using_up_a_try(database: Databa
     ) as executor:
         wait_until(is_over(database, run))
 
+    assert verify(database) == []
     assert [order.try_number for order in executor.orders] == [1, 2, 3]
     assert run_state(database, run) == "success"
 
@@ -110,6 +117,7 @@ def test_an_attempt_that_is_always_lost_fails_at_the_limit(database: Database) -
     with running_scheduler(database, lambda _o: Outcome.LOST, policy=Policy(max_losses=2)) as executor:
         wait_until(is_over(database, run))
 
+    assert verify(database) == []
     assert len(executor.orders) == 3
     assert run_state(database, run) == "failed"
 
@@ -124,6 +132,7 @@ def test_what_a_dead_scheduler_left_running_is_taken_up(database: Database) -> N
     with running_scheduler(database, lease=timedelta(seconds=0.3)) as second:
         wait_until(is_over(database, run))
 
+    assert verify(database) == []
     assert [(o.task_id, o.try_number) for o in second.orders] == [("a", 2), ("b", 1)]
 
 

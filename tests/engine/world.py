@@ -1,7 +1,7 @@
 """A small world for engine tests: DAG specs stored without files, and a scheduler whose executor plays a script.
 
 The scripted executor stands at the executor contract: it reports what the test says. Everything behind the contract
-(planner, admission, commit, metadata DB) is real; task processes have their own tests, and the end-to-end ones use both.
+(planner, admission, commit, metadata DB) is real; task processes have their own tests, the end-to-end tests use both.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def running_scheduler(
     def live() -> None:
         try:
             scheduler.run()
-        except BaseException as error:  # noqa: BLE001  shown by the test's thread
+        except BaseException as error:
             failure.append(error)
 
     thread = threading.Thread(target=live, name="scheduler")

@@ -118,7 +118,7 @@ def load_orders(tx: Connection, ids: Sequence[UUID]) -> list[AttemptOrder]:
 
 
 def _order(row: Row[tuple[Attempt, DagRun, str, str, int]]) -> AttemptOrder:
-    m = row._mapping  # noqa: SLF001  the documented way to read columns of two tables by name
+    m = row._mapping
     return AttemptOrder(
         attempt_id=m[Attempt.__table__.c.id],
         fence=m[Attempt.__table__.c.fence],

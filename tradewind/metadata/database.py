@@ -31,7 +31,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 5, statement_timeout_seconds: float = 60.0) -> None:
         """
         Args:
-            url: ``sqlite:////abs/path.db`` or ``postgresql+psycopg://user@host/name`` (``postgresql://`` means the same).
+            url: ``sqlite:////abs/path.db`` or ``postgresql://user@host/name``.
             pool_size: connections kept open at most; each process prints its budget when it starts.
             statement_timeout_seconds: PostgreSQL ends a statement that takes longer; also bounds waiting for a lock.
         """

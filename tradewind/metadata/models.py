@@ -21,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
+    TextClause,
     UniqueConstraint,
     Uuid,
     text,
@@ -43,6 +44,11 @@ def _state(enum: type[StrEnum], name: str) -> Enum:
         length=24,
         values_callable=lambda e: [m.value for m in e],
     )
+
+
+def _where(condition: TextClause) -> dict[str, TextClause]:
+    """Make an index partial on both databases."""
+    return {"postgresql_where": condition, "sqlite_where": condition}
 
 
 class Base(DeclarativeBase):
@@ -117,9 +123,7 @@ class DagTag(Base):
 
     __tablename__ = "dag_tag"
 
-    dag_id: Mapped[str] = mapped_column(
-        String(250), ForeignKey("dag.dag_id", ondelete="CASCADE"), primary_key=True
-    )
+    dag_id: Mapped[str] = mapped_column(String(250), ForeignKey("dag.dag_id", ondelete="CASCADE"), primary_key=True)
     name: Mapped[str] = mapped_column(String(100), primary_key=True, index=True)
 
 
@@ -158,7 +162,7 @@ class DagRun(Base):
     __table_args__ = (
         UniqueConstraint("dag_id", "run_id"),
         UniqueConstraint("dag_id", "logical_date"),
-        Index("ix_dag_run_active", "state", "dag_id", "run_after", postgresql_where=text("state IN ('queued', 'running')"), sqlite_where=text("state IN ('queued', 'running')")),
+        Index("ix_dag_run_active", "state", "dag_id", "run_after", **_where(text("state IN ('queued', 'running')"))),
         Index("ix_dag_run_dag_id_run_after", "dag_id", "run_after"),
         Index("ix_dag_run_run_after", "run_after"),
         CheckConstraint("(ended_at IS NOT NULL) = (state IN ('success', 'failed'))", name="ended_iff_final"),
@@ -224,7 +228,7 @@ class TaskInstance(Base):
 
     __tablename__ = "task_instance"
     __table_args__ = (
-        Index("ix_task_instance_state", "state", postgresql_where=text("state IN ('scheduled', 'queued', 'running', 'up_for_retry')"), sqlite_where=text("state IN ('scheduled', 'queued', 'running', 'up_for_retry')")),
+        Index("ix_task_instance_state", "state", **_where(text("state IN ('scheduled', 'queued', 'running', 'up_for_retry')"))),
         Index("ix_task_instance_dag_id_task_id", "dag_id", "task_id"),
     )  # fmt: skip
 
@@ -252,7 +256,7 @@ class Attempt(Base):
 
     __tablename__ = "attempt"
     __table_args__ = (
-        Index("ix_attempt_active", "state", "supervisor_id", postgresql_where=text("state <> 'ended'"), sqlite_where=text("state <> 'ended'")),
+        Index("ix_attempt_active", "state", "supervisor_id", **_where(text("state <> 'ended'"))),
         Index("ix_attempt_run_pk_task_id", "run_pk", "task_id", "map_index"),
     )  # fmt: skip
 
@@ -312,7 +316,7 @@ class Timer(Base):
     due_at: Mapped[datetime]
 
 
-# --- Leases ------------------------------------------------------------------------------------------------------------
+# --- Leases ----------------------------------------------------------------------------------------------------------
 
 
 class Process(Base):
@@ -331,7 +335,7 @@ class Process(Base):
     info: Mapped[dict[str, Any]]  # queues, capacity, version
 
 
-# --- What operators set ------------------------------------------------------------------------------------------------
+# --- What operators set ----------------------------------------------------------------------------------------------
 
 
 class Pool(Base):
@@ -371,7 +375,7 @@ class Connection(Base):
     extra: Mapped[str | None]  # Fernet token
 
 
-# --- People ------------------------------------------------------------------------------------------------------------
+# --- People ----------------------------------------------------------------------------------------------------------
 
 
 class User(Base):

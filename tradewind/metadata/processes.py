@@ -73,9 +73,7 @@ def heartbeat(tx: Connection, process_id: UUID, now: datetime, lease: timedelta)
 def revive(tx: Connection, process_id: UUID, now: datetime, lease: timedelta) -> None:
     """Begin a new lease for a process that was declared dead and lives; it holds nothing any more."""
     tx.execute(
-        update(Process)
-        .where(Process.id == process_id)
-        .values(heartbeat_at=now, expires_at=now + lease, ended_at=None)
+        update(Process).where(Process.id == process_id).values(heartbeat_at=now, expires_at=now + lease, ended_at=None)
     )
 
 

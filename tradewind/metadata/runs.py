@@ -219,7 +219,7 @@ def load_view(tx: Connection, run: RunRecord, graph: DagGraph) -> RunView:
     return view
 
 
-# --- claims ------------------------------------------------------------------------------------------------------------
+# --- claims ----------------------------------------------------------------------------------------------------
 
 
 def _is_free(now: datetime) -> ColumnElement[bool]:
@@ -267,9 +267,7 @@ def claim_startable(tx: Connection, dag_id: str, holder: UUID, limit: int) -> li
     The row of the DAG is locked until the transaction ends, so that no two schedulers count the same free place. A
     paused DAG starts no scheduled runs; a run that somebody asked for runs all the same.
     """
-    dag = tx.execute(
-        select(Dag.max_active_runs, Dag.is_paused).where(Dag.dag_id == dag_id).with_for_update()
-    ).first()
+    dag = tx.execute(select(Dag.max_active_runs, Dag.is_paused).where(Dag.dag_id == dag_id).with_for_update()).first()
     if dag is None:
         return []
     running = tx.execute(
