@@ -16,8 +16,8 @@ Configuration of Tradewind. Copy it to airflow.cfg in the home folder ($TRADEWIN
 ~/tradewind) and set what you want to change: each line that is commented out shows the default.
 
 Each option can also be set by an environment variable, which wins over the file: TRADEWIND__CORE__PARALLELISM=8, or
-AIRFLOW__CORE__PARALLELISM=8 for those who come from Airflow. {home} stands for the home folder. Other options of Airflow
-mean nothing here; they are accepted, and named in a warning.
+AIRFLOW__CORE__PARALLELISM=8 for those who come from Airflow. {home} stands for the home folder. Other options of
+Airflow mean nothing here; they are accepted, and named in a warning.
 
 `tradewind config list` shows what is in force, and with --include-sources where it comes from.
 """

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from tradewind.config.sections import SECTIONS
+
 RENAMED: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
     ("core", "sql_alchemy_conn"): ("database", "sql_alchemy_conn"),
     ("core", "sql_alchemy_pool_size"): ("database", "sql_alchemy_pool_size"),
@@ -43,4 +45,6 @@ def explain_unknown(section: str, name: str) -> str | None:
 
     if (section, name) in _BECAUSE:
         return _BECAUSE[section, name]
+    if section in AIRFLOW_OPTIONS and section not in SECTIONS:
+        return ""  # a whole section of Airflow's: which options it has in which release is not ours to judge
     return "" if name in AIRFLOW_OPTIONS.get(section, "").split() else None

@@ -142,9 +142,9 @@ def folder(value: str) -> Path:
 
 
 def timezone(value: str) -> str:
-    """The name of an IANA time zone; ``utc`` and ``system`` as Airflow has them."""
-    if value.lower() in ("utc", "system"):
-        return "UTC" if value.lower() == "utc" else "system"
+    """The name of an IANA time zone, ``utc`` in any case of letters. Not ``system``: machines may differ."""
+    if value.lower() == "utc":
+        return "UTC"
     try:
         ZoneInfo(value)
     except (LookupError, ValueError, OSError):
