@@ -88,7 +88,7 @@ def _read_file(path: Path | None, given: _Raw, warnings: list[str]) -> None:
                 entry = (value.strip().replace("%%", "%"), Source("file", str(path)))
                 (given if key == (section, name) else renamed)[key] = entry
     for key, entry in renamed.items():
-        if given.get(key, entry)[1].kind != "file":  # an old name never beats the new one in the same file
+        if key not in given or given[key][1].kind != "file":  # an old name never beats the new one in the same file
             given[key] = entry
     if foreign:
         warnings.append(f"Options of Airflow in {path} that mean nothing here: {', '.join(foreign)}.")
