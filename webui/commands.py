@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import click
 
+from executors.runner.linux import die_with_parent
 from tradewind.config import load_config, with_secrets
 from tradewind.metadata.opening import open_database
 from tradewind.terminal.options import command
@@ -18,11 +19,14 @@ from webui.server import serve
 @click.option("-H", "--host", help="Address to listen at. [default: [api] host]")
 @click.option("-p", "--port", type=click.IntRange(0, 65535), help="Port to listen at. [default: [api] port]")
 @click.option("-w", "--workers", type=click.IntRange(1), help="Web server processes. [default: [api] workers]")
-def webserver(host: str | None, port: int | None, workers: int | None) -> None:
+@click.option("--dies-with", type=int, hidden=True, help="End when the process with this id, the parent, ends.")
+def webserver(host: str | None, port: int | None, workers: int | None, dies_with: int | None) -> None:
     """Run the web server: UI and REST API.
 
     Any number can run against the same metadata DB. SIGTERM or Ctrl-C end it.
     """
+    if dies_with is not None:
+        die_with_parent(dies_with)
     config = with_secrets(load_config(os.environ))
     api = replace(
         config.api,

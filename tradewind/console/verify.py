@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import click
-from scheduler.verify import verify as verify_log
+from typing import Final
 
-from tradewind.errors import MetadataError
+import click
+
+from scheduler.verify import verify as verify_log
 from tradewind.metadata.opening import open_database
-from tradewind.terminal.options import command
-from tradewind.terminal.output import talk
+from tradewind.terminal.options import command, output_option
+from tradewind.terminal.output import emit, progress, talk
+
+COLUMNS: Final = ("dag_id", "run_id", "problem")
 
 
 @command("verify")
-def verify() -> None:
+@output_option
+def verify(output: str) -> None:
     """Fold the event log of every run and compare it with what is stored.
 
     The log is the truth; runs, task instances and attempts are made from it. Exit code 1 when anything differs.
     """
-    with open_database() as db:
-        report = verify_log(db)
-        for problem in report.problems:
-            click.echo(problem)
-        talk(f"{report.runs} runs and {report.events} events looked at.")
-        if report.problems:
-            raise MetadataError(f"{len(report.problems)} differences between the event log and what is stored.")
+    with open_database() as db, progress("Folding") as show:
+        problems = verify_log(db, progress=show)
+    rows = [{"dag_id": one.dag_id, "run_id": one.run_id, "problem": one.text} for one in problems]
+    emit(rows, COLUMNS, output, empty="Everything that is stored is what the event log says.")
+    if problems:
+        talk(
+            f"{len(problems)} differences between the event log and what is stored. Please report this: it is a defect."
+        )
+        raise click.exceptions.Exit(1)

@@ -24,7 +24,7 @@ def _note_verbose(ctx: click.Context, _param: click.Parameter, value: bool) -> N
         ctx.find_root().meta["verbose"] = True
 
 
-verbose_option = click.option(
+verbose_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "-v",
     "--verbose",
     is_flag=True,

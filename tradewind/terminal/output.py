@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any, Final
@@ -82,6 +83,29 @@ def to_yaml(value: Any) -> str:
     import yaml  # 10 ms of CPU that only -o yaml needs
 
     return yaml.safe_dump(_plain(value), sort_keys=False, allow_unicode=True)
+
+
+def paint_state(state: str, shown: str) -> str:
+    """Return ``shown`` in the colour of a state. Colours are left out where standard output is no terminal."""
+    colour = STATE_STYLES.get(state)
+    return click.style(shown, fg="yellow" if colour == "dark_orange" else colour) if colour else shown
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that shows how far long work has come (done, of all), on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda done, of_all: None
+        return
+
+    def show(done: int, of_all: int) -> None:
+        percent = 100 * done // of_all if of_all else 100
+        click.echo(f"\r{what}: {done:,} of {of_all:,} ({percent} %)", nl=False, err=True)
+
+    try:
+        yield show
+    finally:
+        click.echo("\r\033[K", nl=False, err=True)
 
 
 def show_instant(value: datetime) -> str:

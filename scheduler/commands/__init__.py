@@ -1,0 +1,1 @@
+"""``tradewind dags``, ``tasks``, ``scheduler`` and ``why``: thin; they parse, call and print."""

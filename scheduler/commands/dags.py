@@ -1,0 +1,278 @@
+"""``tradewind dags``: what DAGs there are, and which of them may run."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+import click
+
+from scheduler.commands.lookup import user_name
+from tradewind.config import Config, load_config
+from tradewind.errors import UsageError, did_you_mean
+from tradewind.metadata import audit, dags
+from tradewind.metadata.database import Database
+from tradewind.metadata.opening import open_database
+from tradewind.terminal.options import command, confirm, output_option, yes_option
+from tradewind.terminal.output import emit, emit_record, talk
+from tradewind.timetables import DataInterval, NextRun
+
+PAGE: Final = 1000
+COLUMNS: Final = ("dag_id", "fileloc", "owners", "is_paused")
+ALL_COLUMNS: Final = (
+    *COLUMNS, "display_name", "description", "schedule", "tags", "next_run_after", "next_logical_date", "is_active",
+    "has_import_error", "max_active_runs", "relative_fileloc", "created_at", "parsed_at",
+)  # fmt: skip
+NEXT_FIELDS: Final = ("logical_date", "data_interval.start", "data_interval.end", "run_after")
+
+
+@command("list")
+@click.option("--columns", help=f"Which columns, joined by commas: {', '.join(ALL_COLUMNS)}.")
+@click.option("-t", "--tags", multiple=True, metavar="TAG", help="Only DAGs with this tag; may be repeated.")
+@click.option("--all", "include_inactive", is_flag=True, help="Also those whose file no longer defines them.")
+@output_option
+def list_dags(columns: str | None, tags: tuple[str, ...], include_inactive: bool, output: str) -> None:
+    """List the DAGs."""
+    wanted = _columns(columns, output)
+    config = load_config(os.environ)
+    with open_database(config) as db:
+        rows = [_row(row, config) for row in _all(db, tags, include_inactive)]
+        with db.read() as tx:
+            errors = dags.count_import_errors(tx)
+    emit(rows, wanted, output, empty=f"There are no DAGs. They come from Python files in {config.core.dags_folder}.")
+    if errors:
+        files = "file" if errors == 1 else "files"
+        talk(f"{errors} DAG {files} cannot be imported: see `tradewind dags list-import-errors`.")
+
+
+def _columns(given: str | None, output: str) -> tuple[str, ...]:
+    if given is None:
+        return (*COLUMNS, "schedule", "next_run_after") if output == "table" else COLUMNS
+    names = tuple(name.strip() for name in given.split(",") if name.strip())
+    for name in names:
+        if name not in ALL_COLUMNS:
+            hint = did_you_mean(name, ALL_COLUMNS)
+            raise UsageError(f"There is no column {name!r}.{hint} Columns are: {', '.join(ALL_COLUMNS)}.")
+    return names
+
+
+def _all(db: Database, tags: tuple[str, ...] = (), include_inactive: bool = False) -> Iterator[dags.DagRow]:
+    after = ""
+    while True:
+        with db.read() as tx:
+            page = dags.list_dags(tx, tags=tags, include_inactive=include_inactive, after=after, limit=PAGE)
+        yield from page
+        if len(page) < PAGE:
+            return
+        after = page[-1].dag_id
+
+
+def _row(row: dags.DagRow, config: Config) -> dict[str, Any]:
+    return {
+        "dag_id": row.dag_id,
+        "fileloc": str(config.core.dags_folder / row.file_path),
+        "owners": row.owners,
+        "is_paused": row.is_paused,
+        "display_name": row.display_name or row.dag_id,
+        "description": row.description,
+        "schedule": row.schedule_summary,
+        "tags": list(row.tags),
+        "next_run_after": row.next_run_after,
+        "next_logical_date": row.next_logical_date,
+        "is_active": row.is_active,
+        "has_import_error": row.has_import_error,
+        "max_active_runs": row.max_active_runs,
+        "relative_fileloc": row.file_path,
+        "created_at": row.created_at,
+        "parsed_at": row.parsed_at,
+    }
+
+
+@command("details")
+@click.argument("dag_id")
+@output_option
+def details(dag_id: str, output: str) -> None:
+    """Show all that is known about a DAG."""
+    config = load_config(os.environ)
+    with open_database(config) as db, db.read() as tx:
+        row = dags.get_dag(tx, dag_id)
+        version_id, spec = dags.load_newest_spec(tx, dag_id)
+        versions = dags.list_versions(tx, dag_id, limit=1)
+    record = _row(row, config) | {
+        "timetable_summary": spec.timetable.summary,
+        "timetable_description": spec.timetable.description,
+        "timezone": spec.timezone,
+        "start_date": spec.start_date,
+        "end_date": spec.end_date,
+        "catchup": spec.catchup,
+        "max_active_tasks": spec.max_active_tasks,
+        "max_consecutive_failed_dag_runs": spec.max_consecutive_failed_dag_runs,
+        "dagrun_timeout": spec.dagrun_timeout_seconds,
+        "fail_fast": spec.fail_fast,
+        "params": {name: param.default for name, param in spec.params.items()},
+        "tasks": [task.task_id for task in spec.tasks],
+        "version": versions[0].number if versions else None,
+        "version_id": version_id,
+        "next_data_interval_start": row.next_interval_start,
+        "next_data_interval_end": row.next_interval_end,
+    }
+    del record["schedule"]
+    emit_record(record, output)
+
+
+@command("list-import-errors")
+@output_option
+def list_import_errors(output: str) -> None:
+    """List the DAG files that cannot be imported.
+
+    Their DAGs go on as they were when the file was last good. Exit code 1 when there is any.
+    """
+    with open_database() as db, db.read() as tx:
+        found = dags.list_import_errors(tx)
+    rows = [
+        {
+            "filepath": row.path,
+            "line": row.line,
+            "error": row.error,
+            "traceback": row.traceback,
+            "parsed_at": row.parsed_at,
+        }
+        for row in found
+    ]
+    columns = ("filepath", "line", "error") if output in ("table", "plain") else tuple(rows[0] if rows else ())
+    emit(rows, columns, output, empty="All DAG files could be imported.")
+    if found:
+        raise click.exceptions.Exit(1)
+
+
+@command("pause")
+@click.argument("dag_id")
+@click.option("--treat-dag-id-as-regex", is_flag=True, help="Pause every DAG whose id matches.")
+@yes_option
+@output_option
+def pause(dag_id: str, treat_dag_id_as_regex: bool, yes: bool, output: str) -> None:
+    """Pause DAGs: no new scheduled runs.
+
+    Runs that are under way go on, and a run that somebody triggers runs all the same.
+    """
+    _set_paused(dag_id, True, treat_dag_id_as_regex, yes, output)
+
+
+@command("unpause")
+@click.argument("dag_id")
+@click.option("--treat-dag-id-as-regex", is_flag=True, help="Resume every DAG whose id matches.")
+@yes_option
+@output_option
+def unpause(dag_id: str, treat_dag_id_as_regex: bool, yes: bool, output: str) -> None:
+    """Resume paused DAGs.
+
+    Without catchup the runs that were missed are passed over; with it they are made now.
+    """
+    _set_paused(dag_id, False, treat_dag_id_as_regex, yes, output)
+
+
+def _set_paused(dag_id: str, paused: bool, is_regex: bool, yes: bool, output: str) -> None:
+    word = "paused" if paused else "unpaused"
+    with open_database() as db:
+        wanted = _matching(db, dag_id, not paused) if is_regex else [dag_id]
+        if not wanted:
+            talk(f"No DAG that is not {word} matches {dag_id!r}.")
+        elif is_regex:
+            confirm(f"{len(wanted)} DAGs will be {word}: {', '.join(wanted)}. Go on?", yes)
+        rows = []
+        for one in wanted:
+            with db.write() as tx:
+                now = db.now()
+                if dags.set_paused(tx, one, paused, now):
+                    action = "dag.pause" if paused else "dag.unpause"
+                    audit.note(tx, now, actor=user_name(), via="cli", action=action, dag_id=one)
+                    talk(f"DAG {one} is {word}.")
+                else:
+                    talk(f"DAG {one} was {word} already.")
+            rows.append({"dag_id": one, "is_paused": paused})
+    if rows or output in ("json", "yaml"):
+        emit(rows, ("dag_id", "is_paused"), output)
+
+
+def _matching(db: Database, pattern: str, paused: bool) -> list[str]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"{pattern!r} is not a regular expression: {error}.") from error
+    return [row.dag_id for row in _all(db) if row.is_paused == paused and compiled.search(row.dag_id)]
+
+
+@command("delete")
+@click.argument("dag_id")
+@yes_option
+def delete(dag_id: str, yes: bool) -> None:
+    """Delete a DAG with its runs and history.
+
+    Its file stays; while it is in the DAG folder, the DAG comes back without its history when the file is read again.
+    """
+    with open_database() as db:
+        with db.read() as tx:
+            row = dags.get_dag(tx, dag_id)
+        confirm(f"This deletes DAG {dag_id} with all its runs and their history. Go on?", yes)
+        with db.write() as tx:
+            runs = dags.delete_dag(tx, dag_id)
+            audit.note(
+                tx, db.now(), actor=user_name(), via="cli", action="dag.delete", dag_id=dag_id, detail={"runs": runs}
+            )
+    talk(f"DAG {dag_id} deleted, with {runs} runs.")
+    if row.is_active:
+        talk(f"Its file {row.file_path} is still there: remove it too, or the DAG will come back.")
+
+
+@command("next-execution")
+@click.argument("dag_id")
+@click.option("-n", "--num-executions", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many.")
+@click.option("--field", type=click.Choice(NEXT_FIELDS), help="Print this alone. [default: logical_date]")
+@click.option("--table", is_flag=True, help="Print all that is known of each.")
+@output_option
+def next_execution(dag_id: str, num_executions: int, field: str | None, table: bool, output: str) -> None:
+    """Print when a DAG runs next.
+
+    Prints logical dates; a schedule with data intervals runs at the end of the interval, which is run_after.
+    """
+    with open_database() as db:
+        with db.read() as tx:
+            dag = dags.get_dag(tx, dag_id)
+            _, spec = dags.load_newest_spec(tx, dag_id)
+        now = db.now()
+    found: list[NextRun] = []
+    following = _stored(dag)
+    while following is not None and len(found) < num_executions:
+        found.append(following)
+        now = max(now, following.run_after)
+        following = dags.compute_next(spec, following.interval, following.run_after, now)
+    if not found:
+        talk(f"DAG {dag_id} has no next run: its schedule is {spec.timetable.summary or 'None'}.")
+    elif dag.is_paused or not dag.is_active:
+        state = "paused" if dag.is_active else "no longer defined by a file"
+        talk(f"DAG {dag_id} is {state}: it will not run until that changes.")
+    rows = [_next_row(one) for one in found]
+    if table or output != "table":
+        emit(rows, (field,) if field else NEXT_FIELDS, output, empty="")
+        return
+    for row in rows:
+        click.echo(row[field or "logical_date"].isoformat())
+
+
+def _stored(dag: dags.DagRow) -> NextRun | None:
+    due, date, start, end = dag.next_run_after, dag.next_logical_date, dag.next_interval_start, dag.next_interval_end
+    if due is None or date is None or start is None or end is None:
+        return None
+    return NextRun(run_after=due, logical_date=date, interval=DataInterval(start, end))
+
+
+def _next_row(one: NextRun) -> dict[str, datetime]:
+    return {
+        "logical_date": one.logical_date,
+        "data_interval.start": one.interval.start,
+        "data_interval.end": one.interval.end,
+        "run_after": one.run_after,
+    }

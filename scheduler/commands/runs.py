@@ -1,0 +1,155 @@
+"""``tradewind dags trigger``, ``list-runs`` and ``state``: the runs of a DAG."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Any, Final
+
+import click
+
+from scheduler.commands.lookup import find_named_run, user_name
+from scheduler.runs import UNSET, Unset, trigger_run
+from tradewind.config import load_config
+from tradewind.errors import UsageError
+from tradewind.metadata import audit, dags
+from tradewind.metadata.opening import open_database
+from tradewind.metadata.runs import RunRecord, find_run
+from tradewind.metadata.runs import list_runs as read_runs
+from tradewind.model.states import RunState, RunType
+from tradewind.terminal.options import Instant, JsonObject, command, output_option, parse_instant
+from tradewind.terminal.output import emit, talk
+
+LIST_COLUMNS: Final = ("dag_id", "run_id", "state", "run_after", "logical_date", "start_date", "end_date")
+TRIGGER_COLUMNS: Final = (
+    "conf", "dag_id", "dag_run_id", "data_interval_start", "data_interval_end", "end_date", "logical_date", "run_type",
+    "start_date", "state", "triggering_user_name",
+)  # fmt: skip
+
+
+TRIGGER_TABLE: Final = ("dag_id", "dag_run_id", "logical_date", "state")
+
+
+@command("trigger")
+@click.argument("dag_id")
+@click.option("-c", "--conf", type=JsonObject(), help="Values for the params of the DAG, as a JSON object.")
+@click.option("-l", "--logical-date", help="A date or a time; `none` for a run without one. [default: now]")
+@click.option("-r", "--run-id", help="A name of your own for the run. [default: made from the date]")
+@click.option("--note", help="A remark, shown with the run.")
+@click.option("--no-replace-microseconds", is_flag=True, help="Keep the microseconds of --logical-date.")
+@output_option
+def trigger(
+    dag_id: str,
+    conf: dict[str, Any] | None,
+    logical_date: str | None,
+    run_id: str | None,
+    note: str | None,
+    no_replace_microseconds: bool,
+    output: str,
+) -> None:
+    """Start a run of a DAG.
+
+    It starts as soon as a scheduler has a place for it, also when the DAG is paused.
+    """
+    config = load_config(os.environ)
+    date = _logical_date(logical_date, no_replace_microseconds)
+    user = user_name()
+    with open_database(config) as db:
+        made = trigger_run(
+            db,
+            config,
+            dag_id=dag_id,
+            run_id=run_id,
+            logical_date=date,
+            conf=conf,
+            note=note,
+            triggered_by="cli",
+            user=user,
+        )
+        with db.write() as tx:
+            audit.note(tx, db.now(), actor=user, via="cli", action="run.trigger", dag_id=dag_id, run_id=made.run_id)
+            run = find_run(tx, dag_id, made.run_id)
+    assert run is not None
+    if made.is_dag_paused:
+        talk(f"DAG {dag_id} is paused: this run runs all the same, scheduled ones do not.")
+    emit([_trigger_row(run)], TRIGGER_TABLE if output == "table" else TRIGGER_COLUMNS, output)
+
+
+def _logical_date(given: str | None, keep_microseconds: bool) -> datetime | Unset | None:
+    if given is None:
+        return UNSET
+    if given.strip().lower() == "none":
+        return None
+    found = parse_instant(given)
+    if found is None:
+        raise UsageError(f"--logical-date {given!r} is not a date or a time. Write it like 2026-01-31T02:00:00+00:00.")
+    return found if keep_microseconds else found.replace(microsecond=0)
+
+
+def _trigger_row(run: RunRecord) -> dict[str, Any]:
+    return {
+        "conf": dict(run.conf),
+        "dag_id": run.dag_id,
+        "dag_run_id": run.run_id,
+        "data_interval_start": run.data_interval_start,
+        "data_interval_end": run.data_interval_end,
+        "end_date": run.ended_at,
+        "logical_date": run.logical_date,
+        "run_type": run.run_type,
+        "start_date": run.started_at,
+        "state": run.state,
+        "triggering_user_name": run.triggering_user,
+    }
+
+
+@command("list-runs")
+@click.argument("dag_id")
+@click.option("--state", type=click.Choice([state.value for state in RunState]), help="Only runs in this state.")
+@click.option("-s", "--start-date", type=Instant(), help="Only runs whose logical date is not before.")
+@click.option("-e", "--end-date", type=Instant(), help="Only runs whose logical date is not after.")
+@click.option("--no-backfill", is_flag=True, help="Leave out backfill runs.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
+@output_option
+def list_runs(
+    dag_id: str,
+    state: str | None,
+    start_date: datetime | None,
+    end_date: datetime | None,
+    no_backfill: bool,
+    limit: int,
+    output: str,
+) -> None:
+    """List the runs of a DAG, newest first."""
+    states = [RunState(state)] if state else []
+    with open_database() as db, db.read() as tx:
+        dags.get_dag(tx, dag_id)
+        # One more than wanted tells whether there are others.
+        found = read_runs(tx, dag_id=dag_id, states=states, after=start_date, before=end_date, limit=limit + 1)
+    shown = [run for run in found[:limit] if not (no_backfill and run.run_type == RunType.BACKFILL)]
+    rows = [
+        {
+            "dag_id": run.dag_id,
+            "run_id": run.run_id,
+            "state": run.state,
+            "run_after": run.run_after,
+            "logical_date": run.logical_date,
+            "start_date": run.started_at,
+            "end_date": run.ended_at,
+        }
+        for run in shown
+    ]
+    emit(rows, LIST_COLUMNS, output, empty=f"DAG {dag_id} has no such runs.")
+    if len(found) > limit:
+        talk(f"These are the newest {limit}; more with --limit.")
+
+
+@command("state")
+@click.argument("dag_id")
+@click.argument("logical_date_or_run_id")
+def state(dag_id: str, logical_date_or_run_id: str) -> None:
+    """Print the state of a run."""
+    with open_database() as db, db.read() as tx:
+        run = find_named_run(tx, dag_id, logical_date_or_run_id)
+    click.echo(run.state.value)
+    if run.reason:
+        talk(run.reason)

@@ -1,0 +1,27 @@
+"""``tradewind scheduler``: run one until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+
+from scheduler.service import run_scheduler
+from tradewind.config import load_config, with_secrets
+from tradewind.metadata.opening import open_database
+from tradewind.terminal.logs import log_to_terminal
+from tradewind.terminal.options import command
+from tradewind.terminal.output import talk
+
+
+@command("scheduler")
+def scheduler() -> None:
+    """Run a scheduler, with its DAG files and local tasks.
+
+    Any number can run against one PostgreSQL database, one against an SQLite file. SIGTERM or Ctrl-C end it.
+    """
+    config = with_secrets(load_config(os.environ))
+    for warning in config.warnings:
+        talk(f"Warning: {warning}")
+    with open_database(config):
+        pass  # say now, in one line, that it is missing or not migrated
+    log_to_terminal(config.logging.logging_level)
+    run_scheduler(config)
