@@ -1,0 +1,116 @@
+"""Who answers ``import airflow``? A finder on the meta path, asked only when Apache Airflow itself is not installed."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from types import ModuleType
+from typing import Any
+
+from tradewind.compat.names import Name, gone_hint, is_package, names_of
+from tradewind.errors import did_you_mean
+
+ROOT = "airflow"
+
+
+def install() -> bool:
+    """Let ``import airflow`` and its submodules resolve to Tradewind from now on, in this process.
+
+    Returns:
+        False when Apache Airflow is installed: then nothing changes, and files get the real one. Calling it again does
+        nothing.
+    """
+    if any(isinstance(finder, AirflowFinder) for finder in sys.meta_path):
+        return True
+    if _apache_airflow_is_there():
+        return False
+    sys.meta_path.append(AirflowFinder())
+    return True
+
+
+def uninstall() -> None:
+    """Undo :func:`install`, and forget the modules that it made."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, AirflowFinder)]
+    for name in [n for n, module in sys.modules.items() if isinstance(module, AirflowModule)]:
+        del sys.modules[name]
+
+
+def _apache_airflow_is_there() -> bool:
+    if isinstance(sys.modules.get(ROOT), ModuleType):
+        return True
+    try:
+        spec = importlib.util.find_spec(ROOT)
+    except (ImportError, ValueError):
+        return False
+    # A folder called "airflow" without code in it (a home folder, say) is a namespace package and not Airflow.
+    return spec is not None and spec.origin is not None
+
+
+class AirflowModule(ModuleType):
+    """One module of the ``airflow`` tree; its names are looked up in the table when they are first used."""
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        known = names_of(self.__name__)
+        found = known.get(attribute)
+        if found is None:
+            raise AttributeError(_unknown(self.__name__, attribute, known))
+        value = _load(self.__name__, attribute, found)
+        setattr(self, attribute, value)
+        return value
+
+    def __dir__(self) -> list[str]:
+        return sorted({*vars(self), *names_of(self.__name__)})
+
+
+def _load(module: str, attribute: str, found: Name) -> Any:
+    if found.new_form:
+        warnings.warn(
+            f"{module}.{attribute} is gone since Airflow 3; write {found.new_form} instead", DeprecationWarning, stacklevel=3
+        )
+    target = import_module(found.module)
+    return getattr(target, found.attribute) if found.attribute else target
+
+
+def _unknown(module: str, attribute: str, known: Sequence[str] | dict[str, Name]) -> str:
+    return (
+        f"{module} has no name {attribute!r} in Tradewind.{did_you_mean(attribute, known)}"
+        f"{gone_hint(f'{module}.{attribute}')} Known here: {', '.join(sorted(known)) or 'nothing'}."
+    )
+
+
+class AirflowFinder(MetaPathFinder, Loader):
+    """Finds the modules of the table; answers for others with an error that says what to do."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Return a spec for a module of the ``airflow`` tree, None for anything else."""
+        if fullname != ROOT and not fullname.startswith(f"{ROOT}."):
+            return None
+        package = is_package(fullname)
+        if package is None:
+            parent, _, name = fullname.rpartition(".")
+            if name in names_of(parent):
+                return None  # ``import airflow.sdk.DAG``: Python's own message fits
+            raise ModuleNotFoundError(
+                f"{fullname} does not exist in Tradewind.{gone_hint(fullname)} Remove the import, or install "
+                "Apache Airflow's provider beside Apache Airflow if you need it.",
+                name=fullname,
+            )
+        return importlib.machinery.ModuleSpec(fullname, self, origin="tradewind.compat", is_package=package)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        """Return an empty module of our own kind."""
+        return AirflowModule(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing to run: names come on demand."""
+        module.__doc__ = f"{module.__name__}, as Tradewind offers it."
+        module.__dict__["__all__"] = sorted(name for name, found in names_of(module.__name__).items() if not found.new_form)

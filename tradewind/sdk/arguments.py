@@ -1,0 +1,160 @@
+"""Is this argument something that can be meant? Checks with messages that name the thing, the argument and the mend."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from tradewind.errors import did_you_mean
+from tradewind.sdk.exceptions import DagArgumentError, IgnoredArgumentWarning, NotSupportedYet
+
+Check = Callable[[str, str, Any], Any]
+"""Takes who asks (``"BashOperator 'x'"``), the argument's name and value; returns the value to keep, or raises."""
+
+_ID: Final = re.compile(r"[\w.\-]+")
+MAX_ID_LENGTH: Final = 250
+
+
+def wrong(who: str, name: str, value: Any, expected: str) -> DagArgumentError:
+    """Return the error for a value that does not fit."""
+    shown = repr(value)
+    if len(shown) > 80:
+        shown = shown[:77] + "..."
+    return DagArgumentError(f"{who}: {name} must be {expected}, not {shown} ({type(value).__name__}).")
+
+
+def check_id(who: str, name: str, value: Any) -> str:
+    """Return ``value`` when it can name a DAG, task or group."""
+    if not isinstance(value, str):
+        raise wrong(who, name, value, "a text")
+    if len(value) > MAX_ID_LENGTH:
+        raise DagArgumentError(
+            f"{who}: {name} is {len(value)} characters long; at most {MAX_ID_LENGTH} are allowed. Shorten it."
+        )
+    if not _ID.fullmatch(value):
+        raise DagArgumentError(
+            f"{who}: {name} {value!r} may hold only letters, digits, '_', '-' and '.', and not be empty. Rename it."
+        )
+    return value
+
+
+def instance(types: type | tuple[type, ...], words: str, *, optional: bool = False) -> Check:
+    """Return a check that takes instances of ``types`` (a bool never passes as a number)."""
+    wanted = types if isinstance(types, tuple) else (types,)
+    takes_bool = bool in wanted or object in wanted
+
+    def check(who: str, name: str, value: Any) -> Any:
+        if value is None and optional:
+            return None
+        if not isinstance(value, wanted) or (isinstance(value, bool) and not takes_bool):
+            raise wrong(who, name, value, f"{words} or None" if optional else words)
+        return value
+
+    return check
+
+
+text: Final = instance(str, "a text")
+optional_text: Final = instance(str, "a text", optional=True)
+boolean: Final = instance(bool, "True or False")
+optional_boolean: Final = instance(bool, "True or False", optional=True)
+integer: Final = instance(int, "a whole number")
+duration: Final = instance(timedelta, "a datetime.timedelta such as timedelta(minutes=5)")
+optional_duration: Final = instance(timedelta, "a datetime.timedelta such as timedelta(minutes=5)", optional=True)
+optional_instant: Final = instance(datetime, "a datetime.datetime such as datetime(2026, 1, 1)", optional=True)
+mapping: Final = instance(dict, "a dict")
+
+
+def at_least(least: int, *, optional: bool = False) -> Check:
+    """Return a check for a whole number that is ``least`` or more."""
+
+    def check(who: str, name: str, value: Any) -> int | None:
+        if value is None and optional:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise wrong(who, name, value, f"a whole number of {least} or more{' or None' if optional else ''}")
+        return value
+
+    return check
+
+
+def one_of(choices: Iterable[str]) -> Check:
+    """Return a check for one of a few words."""
+    known = [str(choice) for choice in choices]
+
+    def check(who: str, name: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise wrong(who, name, value, f"one of {', '.join(known)}")
+        if str(value) not in known:
+            raise DagArgumentError(
+                f"{who}: {name} {str(value)!r} does not exist.{did_you_mean(value, known)} "
+                f"It must be one of {', '.join(known)}."
+            )
+        return str(value)
+
+    return check
+
+
+def seconds_or_duration(who: str, name: str, value: Any) -> timedelta:
+    """Return a timedelta; a bare number is taken as seconds."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return timedelta(seconds=value)
+    raise wrong(who, name, value, "a datetime.timedelta or a number of seconds")
+
+
+def optional_seconds_or_duration(who: str, name: str, value: Any) -> timedelta | None:
+    """Return a timedelta or None; a bare number is taken as seconds."""
+    return None if value is None else seconds_or_duration(who, name, value)
+
+
+def callbacks(who: str, name: str, value: Any) -> list[Callable[..., Any]]:
+    """Return a list of callables from None, one callable or several."""
+    if value is None:
+        return []
+    given = list(value) if isinstance(value, list | tuple | set) else [value]
+    for one in given:
+        if not callable(one):
+            raise wrong(who, name, one, "a function that takes the context, or a list of such functions")
+    return given
+
+
+def ignored(why: str) -> Check:
+    """Return a check for an argument that is accepted and has no effect: anything but its default warns."""
+
+    def check(who: str, name: str, value: Any) -> Any:
+        if value is not None and value != {} and value is not False:
+            warnings.warn(f"{who}: {name} has no effect: {why}", IgnoredArgumentWarning, stacklevel=2)
+        return value
+
+    return check
+
+
+def refused(why: str) -> Check:
+    """Return a check for an argument whose feature does not exist yet: anything but None is an error."""
+
+    def check(who: str, name: str, value: Any) -> None:
+        if value is not None:
+            raise NotSupportedYet(f"{who}: {name} is not supported yet. {why}")
+
+    return check
+
+
+def unknown(who: str, names: Iterable[str], known: Iterable[str]) -> DagArgumentError:
+    """Return the error for arguments that nobody knows, with the nearest known one."""
+    options = sorted(set(known))
+    said = " ".join(f"{name!r} is not an argument of it.{did_you_mean(name, options)}" for name in sorted(names))
+    return DagArgumentError(f"{who}: {said} Correct the name or remove it.")
+
+
+def renamed(who: str, old: str, new: str) -> None:
+    """Warn that an argument's name is that of Airflow 2."""
+    warnings.warn(f"{who}: {old} is the name of Airflow 2; write {new}= instead", DeprecationWarning, stacklevel=2)
+
+
+def removed(who: str, old: str, why: str) -> None:
+    """Warn that an argument of Airflow 2 is gone and needs no replacement."""
+    warnings.warn(f"{who}: {old} is gone since Airflow 3: {why}; remove it", DeprecationWarning, stacklevel=2)

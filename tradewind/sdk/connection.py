@@ -1,0 +1,226 @@
+"""How does a task reach another system? ``Connection``: where it is and how to log in, as a value with a URI form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from tradewind.sdk import reach
+from tradewind.sdk.exceptions import AirflowException, AirflowNotFoundException
+
+if TYPE_CHECKING:
+    from tradewind.sdk.channel import ConnectionData, TaskChannel
+
+_SCHEMES = {"postgresql": "postgres"}
+_EXTRA = "__extra__"
+
+
+class Connection:
+    """One connection. Give its parts, or ``uri``, e.g. ``postgres://user:pass@host:5432/db?sslmode=require``."""
+
+    def __init__(  # noqa: PLR0913  the parts of a connection
+        self,
+        conn_id: str | None = None,
+        conn_type: str | None = None,
+        description: str | None = None,
+        host: str | None = None,
+        login: str | None = None,
+        password: str | None = None,
+        schema: str | None = None,
+        port: int | None = None,
+        extra: str | Mapping[str, Any] | None = None,
+        uri: str | None = None,
+    ) -> None:
+        parts = (conn_type, host, login, password, schema, port, extra)
+        if uri is not None and any(part is not None for part in parts):
+            raise AirflowException(f"Connection {conn_id!r}: give uri or the parts, not both.")
+        self.conn_id, self.description = conn_id, description
+        self.conn_type: str | None = conn_type
+        self.host, self.login, self.password, self.schema = host, login, password, schema
+        self.port = int(port) if port is not None else None
+        self.extra: str | None = json.dumps(dict(extra)) if isinstance(extra, Mapping) else extra
+        if uri is not None:
+            self._take_uri(uri)
+        if self.extra:
+            self._check_extra()
+
+    def _take_uri(self, uri: str) -> None:
+        split = urlsplit(uri)
+        if not split.scheme:
+            raise AirflowException(f"Connection {self.conn_id!r}: {uri!r} is not a URI. Write type://login:password@host:port/schema.")
+        self.conn_type = _SCHEMES.get(split.scheme, split.scheme.replace("-", "_"))
+        authority, _, _ = split.netloc.rpartition("@")
+        login, has_password, password = authority.partition(":")
+        self.login = unquote(login) if authority else None
+        self.password = unquote(password) if has_password else None
+        try:
+            self.host, self.port = (unquote(split.hostname) if split.hostname else None), split.port
+        except ValueError as error:
+            raise AirflowException(f"Connection {self.conn_id!r}: {error}. The port must be a number from 0 to 65535.") from None
+        self.host = self._host_as_written(split.netloc) or self.host
+        self.schema = unquote(split.path[1:]) if len(split.path) > 1 else None
+        query = dict(parse_qsl(split.query, keep_blank_values=True))
+        if _EXTRA in query:
+            self.extra = query[_EXTRA]
+        elif query:
+            self.extra = json.dumps(query)
+
+    @staticmethod
+    def _host_as_written(netloc: str) -> str | None:
+        """Return the host with its capitals, which urlsplit takes away (they matter in, say, account names)."""
+        place = netloc.rpartition("@")[2]
+        if place.startswith("["):
+            return place[1:].partition("]")[0]
+        return unquote(place.partition(":")[0]) or None
+
+    def _check_extra(self) -> None:
+        try:
+            json.loads(self.extra or "{}")
+        except ValueError:
+            raise AirflowException(f"Connection {self.conn_id!r}: extra is not JSON. Write a JSON object such as {{}}.") from None
+
+    @classmethod
+    def from_json(cls, text: str, conn_id: str | None = None) -> Connection:
+        """Return the connection that a JSON object describes.
+
+        Raises:
+            AirflowException: it is no JSON object, or has a key that no connection has.
+        """
+        try:
+            parts = json.loads(text)
+        except ValueError as error:
+            raise AirflowException(f"Connection {conn_id!r} is not JSON: {error}.") from None
+        if not isinstance(parts, dict):
+            raise AirflowException(f"Connection {conn_id!r}: the JSON must be an object, not {type(parts).__name__}.")
+        parts.pop("conn_id", None)
+        for alias, name in (("type", "conn_type"), ("user", "login"), ("pass", "password")):
+            if alias in parts:
+                parts.setdefault(name, parts.pop(alias))
+        try:
+            return cls(conn_id=conn_id, **parts)
+        except TypeError as error:
+            raise AirflowException(f"Connection {conn_id!r}: {error}. Use conn_type, host, login, password, ...") from None
+
+    @classmethod
+    def from_data(cls, data: ConnectionData) -> Connection:
+        """Return the connection that the metadata DB keeps."""
+        return cls(
+            data.conn_id, data.conn_type, data.description, data.host, data.login, data.password,
+            data.schema, data.port, data.extra,
+        )  # fmt: skip
+
+    @classmethod
+    def get(cls, conn_id: str) -> Connection:
+        """Return a connection by its id: from the environment, else from the metadata DB (in a task that runs).
+
+        Raises:
+            AirflowNotFoundException: there is none.
+        """
+        given = reach.connection_text(conn_id)
+        if given is not None:
+            return cls.from_json(given, conn_id) if given.lstrip().startswith("{") else cls(conn_id=conn_id, uri=given)
+        way_out = reach.channel(f"Connection.get({conn_id!r})")
+        data = way_out.get_connection(conn_id)
+        if data is None:
+            raise AirflowNotFoundException(
+                f"Connection {conn_id!r} does not exist. Create it with `tradewind connections add {conn_id} --conn-uri URI`."
+            )
+        found = cls.from_data(data)
+        if found.password:
+            way_out.mask_secret(found.password)
+        return found
+
+    get_connection_from_secrets = get
+
+    @property
+    def extra_dejson(self) -> dict[str, Any]:
+        """``extra`` as a dict; empty when there is none."""
+        found = json.loads(self.extra) if self.extra else {}
+        return found if isinstance(found, dict) else {}
+
+    def get_extra_dejson(self, nested: bool = False) -> dict[str, Any]:
+        """Return ``extra`` as a dict; with ``nested``, texts in it that are JSON are read too."""
+        found = self.extra_dejson
+        return {key: _maybe_json(value) for key, value in found.items()} if nested else found
+
+    def get_uri(self) -> str:
+        """Return the connection as a URI; :class:`Connection` reads it back."""
+        login = quote(self.login, safe="") if self.login is not None else ""
+        password = f":{quote(self.password, safe='')}" if self.password is not None else ""
+        authority = f"{login}{password}@" if login or password else ""
+        place = quote(self.host, safe=".:-_~") if self.host else ""
+        if ":" in place:
+            place = f"[{place}]"
+        port = f":{self.port}" if self.port is not None else ""
+        schema = f"/{quote(self.schema, safe='')}" if self.schema else ""
+        uri = f"{(self.conn_type or '').lower().replace('_', '-')}://{authority}{place}{port}{schema}"
+        return f"{uri}{'' if schema else '/'}?{self._query()}" if self.extra else uri
+
+    def _query(self) -> str:
+        extra = self.extra_dejson
+        flat = extra and all(isinstance(value, str) for value in extra.values())
+        return urlencode(extra) if flat else urlencode({_EXTRA: self.extra})
+
+    def as_json(self) -> str:
+        """Return the connection as a JSON object."""
+        parts = ("conn_type", "description", "host", "login", "password", "schema", "port", "extra")
+        return json.dumps({name: getattr(self, name) for name in parts if getattr(self, name) is not None})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Connection) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]  it can be changed
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.conn_id}: {self.conn_type}>"
+
+
+def _maybe_json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+class ConnectionAccessor:
+    """``conn`` in templates: ``{{ conn.warehouse.host }}``."""
+
+    def __init__(self, channel: TaskChannel) -> None:
+        self._channel = channel
+
+    def __getattr__(self, conn_id: str) -> Any:
+        if conn_id.startswith("__"):  # Jinja and copy ask for such; no connection is called that
+            raise AttributeError(conn_id)
+        return self[conn_id]
+
+    def __getitem__(self, conn_id: str) -> Connection:
+        with reach.through(self._channel):
+            return Connection.get(conn_id)
+
+    def get(self, conn_id: str, default: Any = None) -> Any:
+        """Return a connection, or ``default`` when there is none."""
+        try:
+            return self[conn_id]
+        except AirflowNotFoundException:
+            return default
+
+    def __repr__(self) -> str:
+        return "<connections>"
+
+
+class BaseHook:
+    """What hooks of other systems derive from: looks up their connection."""
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Connection:
+        """Return a connection by its id; see :meth:`Connection.get`."""
+        return Connection.get(conn_id)
+
+    @classmethod
+    def get_conn_uri(cls, conn_id: str) -> str:
+        """Return a connection's URI."""
+        return Connection.get(conn_id).get_uri()

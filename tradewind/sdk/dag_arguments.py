@@ -1,0 +1,147 @@
+"""Which arguments does a DAG take? One table: name, default, check. All names are those of Airflow 3.3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, TypedDict
+
+from tradewind.sdk import arguments, defaults
+from tradewind.sdk.operator_arguments import Argument
+from tradewind.sdk.params import ParamsDict
+
+Callbacks = Callable[..., Any] | list[Callable[..., Any]] | None
+
+
+class DagArguments(TypedDict, total=False):
+    """The arguments, for editors and type checkers. A test holds it equal to :data:`ARGUMENTS`."""
+
+    schedule: Any
+    description: str | None
+    default_args: Mapping[str, Any] | None
+    start_date: datetime | None
+    end_date: datetime | None
+    template_searchpath: str | list[str] | None
+    template_undefined: type
+    user_defined_macros: Mapping[str, Any] | None
+    user_defined_filters: Mapping[str, Callable[..., Any]] | None
+    max_active_tasks: int
+    max_active_runs: int
+    max_consecutive_failed_dag_runs: int
+    dagrun_timeout: timedelta | None
+    catchup: bool
+    on_success_callback: Callbacks
+    on_failure_callback: Callbacks
+    doc_md: str | None
+    params: Mapping[str, Any] | None
+    is_paused_upon_creation: bool | None
+    jinja_environment_kwargs: Mapping[str, Any] | None
+    render_template_as_native_obj: bool
+    tags: Collection[str] | None
+    owner_links: Mapping[str, str] | None
+    auto_register: bool
+    fail_fast: bool
+    dag_display_name: str | None
+    access_control: Any
+    sla_miss_callback: Any
+    disable_bundle_versioning: bool
+    rerun_with_latest_version: bool | None
+    deadline: Any
+    allowed_run_types: Any
+    task_group: Any
+
+
+def _is(value: Any) -> Callable[[], Any]:
+    return lambda: value
+
+
+def _dict(who: str, name: str, value: Any) -> dict[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise arguments.wrong(who, name, value, "a dict")
+    return dict(value or {})
+
+
+def _params(who: str, name: str, value: Any) -> ParamsDict:
+    if value is not None and not isinstance(value, Mapping):
+        raise arguments.wrong(who, name, value, "a dict")
+    return ParamsDict(value)
+
+
+def _paths(who: str, name: str, value: Any) -> list[str]:
+    given = [] if value is None else [value] if not isinstance(value, list | tuple) else list(value)
+    try:
+        return [arguments.text(who, name, path if isinstance(path, str) else path.__fspath__()) for path in given]
+    except AttributeError:
+        raise arguments.wrong(who, name, value, "a folder or a list of folders") from None
+
+
+def _tags(who: str, name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or (value is not None and not isinstance(value, Collection)):
+        raise arguments.wrong(who, name, value, "a list of texts")
+    for tag in value or ():
+        if not isinstance(tag, str) or not tag or len(tag) > 100:
+            raise arguments.wrong(who, name, tag, "texts of 1 to 100 characters")
+    return tuple(sorted(set(value or ())))
+
+
+def _links(who: str, name: str, value: Any) -> dict[str, str]:
+    links = _dict(who, name, value)
+    for owner, link in links.items():
+        if not isinstance(link, str) or not link.startswith(("http://", "https://", "mailto:")):
+            raise arguments.wrong(who, f"{name}[{owner!r}]", link, "a link that begins with https://, http:// or mailto:")
+    return links
+
+
+def _undefined(who: str, name: str, value: Any) -> Any:
+    if value is not None and not isinstance(value, type):
+        raise arguments.wrong(who, name, value, "a class of jinja2 such as jinja2.Undefined")
+    return value
+
+
+ARGUMENTS: Final[dict[str, Argument]] = {
+    # obeyed
+    "schedule": Argument(lambda _who, _name, value: value),  # checked by the timetables
+    "description": Argument(arguments.optional_text),
+    "default_args": Argument(_dict),
+    "start_date": Argument(arguments.optional_instant),
+    "end_date": Argument(arguments.optional_instant),
+    "template_searchpath": Argument(_paths),
+    "template_undefined": Argument(_undefined),  # None: jinja2.StrictUndefined
+    "user_defined_macros": Argument(_dict),
+    "user_defined_filters": Argument(_dict),
+    "max_active_tasks": Argument(arguments.at_least(1), lambda: defaults.current().max_active_tasks),
+    "max_active_runs": Argument(arguments.at_least(1), lambda: defaults.current().max_active_runs),
+    "max_consecutive_failed_dag_runs": Argument(arguments.at_least(0), _is(0)),
+    "dagrun_timeout": Argument(arguments.optional_duration),
+    "catchup": Argument(arguments.boolean, lambda: defaults.current().catchup),
+    "on_success_callback": Argument(arguments.callbacks),
+    "on_failure_callback": Argument(arguments.callbacks),
+    "doc_md": Argument(arguments.optional_text),
+    "params": Argument(_params),
+    "is_paused_upon_creation": Argument(arguments.optional_boolean),
+    "jinja_environment_kwargs": Argument(_dict),
+    "render_template_as_native_obj": Argument(arguments.boolean, _is(False)),
+    "tags": Argument(_tags),
+    "owner_links": Argument(_links),
+    "auto_register": Argument(arguments.boolean, _is(True)),
+    "fail_fast": Argument(arguments.boolean, _is(False)),
+    "dag_display_name": Argument(arguments.optional_text),
+    # accepted, without effect
+    "access_control": Argument(arguments.ignored("roles hold for all DAGs")),
+    "sla_miss_callback": Argument(arguments.ignored("Airflow 3 ignores it as well")),
+    "disable_bundle_versioning": Argument(arguments.ignored("a run always keeps the version it started with"), _is(False)),
+    "rerun_with_latest_version": Argument(arguments.ignored("a run always keeps the version it started with")),
+    # refused
+    "deadline": Argument(arguments.refused("Use dagrun_timeout= to fail a run that takes too long.")),
+    "allowed_run_types": Argument(arguments.refused("Remove it.")),
+    "task_group": Argument(arguments.refused("The root group is made by the DAG itself. Remove it.")),
+}
+"""Every argument of :class:`~tradewind.sdk.dag.DAG` besides its id, in the order of checking."""
+
+RENAMED: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
+    "schedule_interval": ("schedule", lambda value: value),
+    "timetable": ("schedule", lambda value: value),
+    "concurrency": ("max_active_tasks", lambda value: value),
+    "fail_stop": ("fail_fast", lambda value: value),
+}
+"""Names of Airflow 2 that are taken with a DeprecationWarning: old name, new name, how the value changes."""

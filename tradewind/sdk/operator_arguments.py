@@ -1,0 +1,194 @@
+"""Which arguments does every operator take? One table: name, default, check. All names are those of Airflow 3.3.
+
+An argument is either obeyed, accepted with a warning that it has no effect, or refused. None is silently ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Required, TypedDict
+
+from tradewind.sdk import arguments, defaults
+from tradewind.sdk.arguments import Check
+from tradewind.sdk.params import ParamsDict
+from tradewind.sdk.rules import TriggerRule, WeightRule
+
+if TYPE_CHECKING:
+    from tradewind.sdk.dag import DAG
+    from tradewind.sdk.task_group import TaskGroup
+
+Callback = Callable[..., Any] | list[Callable[..., Any]] | None
+
+
+class OperatorArguments(TypedDict, total=False):
+    """The arguments, for editors and type checkers. A test holds it equal to :data:`ARGUMENTS`."""
+
+    task_id: Required[str]
+    dag: DAG | None
+    task_group: TaskGroup | None
+    default_args: Mapping[str, Any] | None
+    owner: str
+    retries: int | str | None
+    retry_delay: timedelta | float
+    retry_exponential_backoff: float | bool
+    max_retry_delay: timedelta | float | None
+    start_date: datetime | None
+    end_date: datetime | None
+    depends_on_past: bool
+    wait_for_downstream: bool
+    params: Mapping[str, Any] | None
+    priority_weight: int
+    weight_rule: str
+    queue: str
+    pool: str | None
+    pool_slots: int
+    execution_timeout: timedelta | None
+    on_execute_callback: Callback
+    on_failure_callback: Callback
+    on_success_callback: Callback
+    on_retry_callback: Callback
+    on_skipped_callback: Callback
+    pre_execute: Callable[..., Any] | None
+    post_execute: Callable[..., Any] | None
+    trigger_rule: str
+    max_active_tis_per_dag: int | None
+    max_active_tis_per_dagrun: int | None
+    executor: str | None
+    do_xcom_push: bool
+    multiple_outputs: bool
+    doc: str | None
+    doc_md: str | None
+    doc_json: str | None
+    doc_yaml: str | None
+    doc_rst: str | None
+    task_display_name: str | None
+    logger_name: str | None
+    allow_nested_operators: bool
+    render_template_as_native_obj: bool | None
+    email: Any
+    email_on_retry: bool
+    email_on_failure: bool
+    sla: Any
+    inlets: Any
+    outlets: Any
+    resources: Any
+    executor_config: Any
+    map_index_template: str | None
+    ignore_first_depends_on_past: bool
+    wait_for_past_depends_before_skipping: bool
+    retry_policy: Any
+    run_as_user: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument: how its value is checked, and what holds when it is not given."""
+
+    check: Check
+    default: Callable[[], Any] = lambda: None
+
+
+def _is(value: Any) -> Callable[[], Any]:
+    return lambda: value
+
+
+def _retries(who: str, name: str, value: Any) -> int:
+    if value is None:
+        return defaults.current().retries
+    if isinstance(value, bool):
+        raise arguments.wrong(who, name, value, "a whole number")
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise arguments.wrong(who, name, value, "a whole number") from None
+
+
+def _backoff(who: str, name: str, value: Any) -> float:
+    if value is True:  # the form of Airflow 2: doubled each time
+        return 2.0
+    if isinstance(value, int | float) and value >= 0:
+        return float(value)
+    raise arguments.wrong(who, name, value, "a multiplier such as 2.0, or 0 for a constant delay")
+
+
+def _pool(who: str, name: str, value: Any) -> str:
+    pool: str = arguments.text(who, name, "default_pool" if value is None else value)
+    return pool
+
+
+def _hook(who: str, name: str, value: Any) -> Callable[..., Any] | None:
+    if value is not None and not callable(value):
+        raise arguments.wrong(who, name, value, "a function that takes the context")
+    return value  # type: ignore[no-any-return]  checked just above
+
+
+def _params(who: str, name: str, value: Any) -> ParamsDict:
+    if value is not None and not isinstance(value, Mapping):
+        raise arguments.wrong(who, name, value, "a dict")
+    return ParamsDict(value)
+
+
+_NO_MAIL: Final = "Tradewind sends no mail by itself yet; use on_failure_callback"
+
+ARGUMENTS: Final[dict[str, Argument]] = {
+    # obeyed
+    "owner": Argument(arguments.text, lambda: defaults.current().owner),
+    "retries": Argument(_retries),
+    "retry_delay": Argument(arguments.seconds_or_duration, lambda: defaults.current().retry_delay),
+    "retry_exponential_backoff": Argument(_backoff, _is(0)),
+    "max_retry_delay": Argument(arguments.optional_seconds_or_duration),
+    "start_date": Argument(arguments.optional_instant),
+    "end_date": Argument(arguments.optional_instant),
+    "depends_on_past": Argument(arguments.boolean, _is(False)),
+    "wait_for_downstream": Argument(arguments.boolean, _is(False)),
+    "params": Argument(_params),
+    "priority_weight": Argument(arguments.integer, _is(1)),
+    "weight_rule": Argument(arguments.one_of(WeightRule), _is("downstream")),
+    "queue": Argument(arguments.text, lambda: defaults.current().queue),
+    "pool": Argument(_pool),
+    "pool_slots": Argument(arguments.at_least(1), _is(1)),
+    "execution_timeout": Argument(arguments.optional_duration, lambda: defaults.current().execution_timeout),
+    "on_execute_callback": Argument(arguments.callbacks),
+    "on_failure_callback": Argument(arguments.callbacks),
+    "on_success_callback": Argument(arguments.callbacks),
+    "on_retry_callback": Argument(arguments.callbacks),
+    "on_skipped_callback": Argument(arguments.callbacks),
+    "trigger_rule": Argument(arguments.one_of(TriggerRule), _is("all_success")),
+    "max_active_tis_per_dag": Argument(arguments.at_least(1, optional=True)),
+    "max_active_tis_per_dagrun": Argument(arguments.at_least(1, optional=True)),
+    "executor": Argument(arguments.optional_text),
+    "do_xcom_push": Argument(arguments.boolean, _is(True)),
+    "multiple_outputs": Argument(arguments.boolean, _is(False)),
+    "doc": Argument(arguments.optional_text),
+    "doc_md": Argument(arguments.optional_text),
+    "doc_json": Argument(arguments.optional_text),
+    "doc_yaml": Argument(arguments.optional_text),
+    "doc_rst": Argument(arguments.optional_text),
+    "task_display_name": Argument(arguments.optional_text),
+    "logger_name": Argument(arguments.optional_text),
+    "allow_nested_operators": Argument(arguments.boolean, _is(True)),
+    "render_template_as_native_obj": Argument(arguments.optional_boolean),
+    "pre_execute": Argument(_hook),
+    "post_execute": Argument(_hook),
+    # accepted, without effect
+    "email": Argument(arguments.ignored(_NO_MAIL)),
+    "email_on_retry": Argument(arguments.boolean, _is(True)),  # means nothing without email=
+    "email_on_failure": Argument(arguments.boolean, _is(True)),
+    "sla": Argument(arguments.ignored("Airflow 3 ignores it as well")),
+    "inlets": Argument(arguments.ignored("assets are not supported yet")),
+    "outlets": Argument(arguments.ignored("assets are not supported yet, so no DAG is triggered by them")),
+    "resources": Argument(arguments.ignored("no executor here reads it")),
+    "executor_config": Argument(arguments.ignored("no executor here reads it")),
+    "map_index_template": Argument(arguments.ignored("dynamic task mapping is not supported yet")),
+    "ignore_first_depends_on_past": Argument(arguments.ignored("the first run never waits for a past one"), _is(False)),
+    "wait_for_past_depends_before_skipping": Argument(arguments.ignored("skips do not wait for past runs"), _is(False)),
+    # refused
+    "retry_policy": Argument(arguments.refused("Use retries=, or raise AirflowFailException to stop retrying.")),
+    "run_as_user": Argument(arguments.refused("Tasks run as the user of their worker. Remove it.")),
+}
+"""Every argument of :class:`~tradewind.sdk.operator.BaseOperator` besides ids and parents, in the order of checking."""
+
+HOOKS: Final = frozenset({"pre_execute", "post_execute"})
+"""Arguments that carry the name of a method; kept as ``pre_execute_hook`` and ``post_execute_hook``."""

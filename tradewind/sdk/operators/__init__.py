@@ -1,0 +1,1 @@
+"""The operators that every installation has: Python, Bash, Empty."""

@@ -1,0 +1,150 @@
+"""How is a shell command run as a task? ``BashOperator``: its output goes to the log, its last line is the result."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Container, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+
+from tradewind.sdk import arguments
+from tradewind.sdk.exceptions import AirflowException, AirflowSkipException
+from tradewind.sdk.operator import BaseOperator
+from tradewind.sdk.operator_arguments import OperatorArguments
+
+if TYPE_CHECKING:
+    from tradewind.sdk.context import Context
+
+
+def _as_is(line: str) -> Any:
+    return line
+
+
+class BashOperator(BaseOperator):
+    """Runs ``bash -c`` with a command or the text of a ``.sh`` file; fails when its exit code is not 0.
+
+    Args:
+        bash_command: command, or path of a template file that ends in ``.sh`` or ``.bash``.
+        env: variables of the command's environment; without ``append_env`` nothing else is in it.
+        append_env: add ``env`` to the worker's environment instead of replacing it.
+        output_encoding: of the command's output.
+        skip_on_exit_code: exit code, or several, that mean ``skipped``; None for none.
+        cwd: folder to run in; a fresh temporary one by default.
+        output_processor: turns the last line of output into the task's result.
+    """
+
+    template_fields: Sequence[str] = ("bash_command", "env", "cwd")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"bash_command": "bash", "env": "json"}
+    template_ext: Sequence[str] = (".sh", ".bash")
+    ui_color = "#f0ede4"
+
+    def __init__(
+        self,
+        *,
+        bash_command: Any,
+        env: dict[str, str] | None = None,
+        append_env: bool = False,
+        output_encoding: str = "utf-8",
+        skip_on_exit_code: int | Container[int] | None = 99,
+        cwd: str | None = None,
+        output_processor: Callable[[str], Any] = _as_is,
+        **kwargs: Unpack[OperatorArguments],
+    ) -> None:
+        super().__init__(**kwargs)
+        if bash_command is None or isinstance(bash_command, int | float | list | tuple | dict):
+            raise arguments.wrong(self.who, "bash_command", bash_command, "a text")
+        self.bash_command: Any = bash_command
+        self.env = env
+        self.append_env = append_env
+        self.output_encoding = output_encoding
+        self.skip_on_exit_code = _codes(skip_on_exit_code)
+        self.cwd = cwd
+        self.output_processor = output_processor
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Run the command; return its last line of output."""
+        bash = shutil.which("bash") or "bash"
+        if self.cwd is not None:
+            if not os.path.exists(self.cwd):
+                raise AirflowException(f"{self.who}: the folder cwd={self.cwd!r} does not exist. Create it or correct cwd.")
+            if not os.path.isdir(self.cwd):
+                raise AirflowException(f"{self.who}: cwd={self.cwd!r} is not a folder. Give the path of a folder.")
+            return self._finish(*self._run(bash, self.cwd, context))
+        with tempfile.TemporaryDirectory(prefix="tradewind-bash-") as folder:
+            return self._finish(*self._run(bash, folder, context))
+
+    def _run(self, bash: str, folder: str, context: Context) -> tuple[int, str]:
+        """Run the command, with each line of output logged as it comes; return exit code and last line."""
+        self.log.info("Running command: %s", [bash, "-c", self.bash_command])
+        self._process = subprocess.Popen(  # noqa: S603  running the user's command is the point
+            [bash, "-c", self.bash_command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=self.environment(context),
+            start_new_session=True,  # so that on_kill reaches everything that the command started
+        )
+        last = ""
+        assert self._process.stdout is not None  # noqa: S101  it is a pipe, see above
+        with self._process.stdout as output:
+            for raw in output:
+                last = raw.decode(self.output_encoding, errors="backslashreplace").rstrip()
+                self.log.info("%s", last)
+        return self._process.wait(), last
+
+    def _finish(self, code: int, last: str) -> Any:
+        self.log.info("Command exited with return code %s", code)
+        if code in self.skip_on_exit_code:
+            raise AirflowSkipException(f"Bash command returned exit code {code}. Skipping.")
+        if code != 0:
+            how = f"was killed by signal {-code}" if code < 0 else f"returned the exit code {code}"
+            raise AirflowException(f"{self.who}: the command {how}; 0 means success. Its output is in the log above.")
+        return self.output_processor(last)
+
+    def environment(self, context: Context) -> dict[str, str]:
+        """Return the command's environment: ``env`` as ``append_env`` says, and ``AIRFLOW_CTX_*`` of the run."""
+        if self.env is None:
+            env = dict(os.environ)
+        else:
+            env = {**os.environ, **self.env} if self.append_env else dict(self.env)
+        return {**env, **context_variables(context)}
+
+    def on_kill(self) -> None:
+        """End the command and everything that it started."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        self.log.info("Sending SIGTERM to the process group of the command")
+        try:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        except ProcessLookupError:
+            pass
+
+
+def _codes(value: int | Container[int] | None) -> Container[int]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, int) else value
+
+
+def context_variables(context: Context) -> dict[str, str]:
+    """Return the variables by which a command knows which task of which run it is; names as in Airflow."""
+    ti = context["ti"]
+    run = context["dag_run"]
+    found = {
+        "AIRFLOW_CTX_DAG_OWNER": context["task"].owner,
+        "AIRFLOW_CTX_DAG_ID": ti.dag_id,
+        "AIRFLOW_CTX_TASK_ID": ti.task_id,
+        "AIRFLOW_CTX_LOGICAL_DATE": run.logical_date.isoformat() if run.logical_date else None,
+        "AIRFLOW_CTX_TRY_NUMBER": str(ti.try_number),
+        "AIRFLOW_CTX_DAG_RUN_ID": ti.run_id,
+    }
+    return {name: value for name, value in found.items() if value}

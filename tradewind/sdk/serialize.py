@@ -1,0 +1,176 @@
+"""How does a DAG become plain data? ``to_spec``: canonical, deterministic, and only when the DAG can be run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tradewind.errors import DagError
+from tradewind.model.spec import DagSpec, GroupSpec, ParamSpec, TaskSpec
+from tradewind.sdk.exceptions import ParamValidationError
+from tradewind.sdk.graph import check_acyclic, effective_weights
+from tradewind.sdk.operator import BaseOperator
+from tradewind.sdk.operators.empty import EmptyOperator
+from tradewind.sdk.params import ParamsDict, validate
+from tradewind.sdk.zones import zone_name
+
+if TYPE_CHECKING:
+    from tradewind.sdk.dag import DAG
+    from tradewind.sdk.task_group import TaskGroup
+
+
+def to_spec(dag: DAG) -> DagSpec:
+    """Return ``dag`` as plain data. The same DAG gives the same data, in any process.
+
+    Raises:
+        DagError: it cannot be run: a cycle, a wrong schedule, params that do not fit or are not JSON, a task directly
+            below a setup with a trigger rule of its own.
+    """
+    for task in dag.tasks:
+        task.wire_outputs()
+    check_acyclic(dag)
+    _check_schedule(dag)
+    _check_setups(dag)
+    weights = effective_weights(dag)
+    tasks = sorted(dag.tasks, key=lambda task: task.task_id)
+    return DagSpec(
+        dag_id=dag.dag_id,
+        timetable=dag.timetable.to_spec(),
+        tasks=tuple(task_spec(task, weights[task.task_id]) for task in tasks),
+        groups=tuple(_group_spec(dag.group_dict[group_id]) for group_id in sorted(dag.group_dict)),
+        edge_labels={f"{up}>{down}": label for (up, down), label in sorted(dag.edge_labels.items())},
+        description=dag.description,
+        display_name=dag.dag_display_name,
+        doc_md=dag.doc_md,
+        tags=dag.tags,
+        owner_links=dict(sorted(dag.owner_links.items())),
+        timezone=zone_name(dag.timezone),
+        start_date=_instant(dag.start_date),
+        end_date=_instant(dag.end_date),
+        catchup=dag.catchup,
+        max_active_runs=dag.max_active_runs,
+        max_active_tasks=dag.max_active_tasks,
+        max_consecutive_failed_dag_runs=dag.max_consecutive_failed_dag_runs,
+        dagrun_timeout_seconds=_seconds(dag.dagrun_timeout),
+        fail_fast=dag.fail_fast,
+        is_paused_upon_creation=dag.is_paused_upon_creation,
+        params=_params(dag.who, dag.params, must_be_valid=dag.schedule is not None),
+        render_template_as_native_obj=dag.render_template_as_native_obj,
+        has_success_callback=bool(dag.on_success_callback),
+        has_failure_callback=bool(dag.on_failure_callback),
+    )
+
+
+def task_spec(task: BaseOperator, weight: int) -> TaskSpec:
+    """Return one task as plain data; ``weight`` is its effective priority."""
+    group = task.task_group
+    return TaskSpec(
+        task_id=task.task_id,
+        operator=task.operator_name,
+        upstream=tuple(sorted(task.upstream_task_ids)),
+        trigger_rule=task.trigger_rule,
+        retries=max(0, task.retries),
+        retry_delay_seconds=task.retry_delay.total_seconds(),
+        retry_exponential_backoff=task.retry_exponential_backoff,
+        max_retry_delay_seconds=_seconds(task.max_retry_delay),
+        execution_timeout_seconds=_seconds(task.execution_timeout),
+        pool=task.pool,
+        pool_slots=task.pool_slots,
+        priority=weight,
+        priority_weight=task.priority_weight,
+        weight_rule=task.weight_rule,
+        queue=task.queue,
+        executor=task.executor,
+        owner=task.owner,
+        needs_process=needs_process(task),
+        is_setup=task.is_setup,
+        is_teardown=task.is_teardown,
+        on_failure_fail_dagrun=task.on_failure_fail_dagrun,
+        depends_on_past=task.depends_on_past or task.wait_for_downstream,
+        wait_for_downstream=task.wait_for_downstream,
+        start_date=_instant(task.start_date),
+        end_date=_instant(task.end_date),
+        max_active_tis_per_dag=task.max_active_tis_per_dag,
+        max_active_tis_per_dagrun=task.max_active_tis_per_dagrun,
+        do_xcom_push=task.do_xcom_push,
+        group_id=group.group_id if group else None,
+        display_name=task.task_display_name,
+        template_fields=tuple(task.template_fields),
+        doc_md=task.doc_md or task.doc,
+        ui_color=task.ui_color,
+        ui_fgcolor=task.ui_fgcolor,
+    )
+
+
+def needs_process(task: BaseOperator) -> bool:
+    """Return False for an ``EmptyOperator`` that nothing hangs on: it succeeds where it stands."""
+    return type(task).execute is not EmptyOperator.execute or bool(
+        task.on_execute_callback
+        or task.on_success_callback
+        or task.pre_execute_hook
+        or task.post_execute_hook
+        or type(task).pre_execute is not BaseOperator.pre_execute
+        or type(task).post_execute is not BaseOperator.post_execute
+    )
+
+
+def _group_spec(group: TaskGroup) -> GroupSpec:
+    assert group.group_id is not None  # noqa: S101  the root is not in group_dict
+    return GroupSpec(
+        group_id=group.group_id,
+        parent_id=group.parent_group.group_id if group.parent_group else None,
+        display_name=group.group_display_name or None,
+        tooltip=group.tooltip,
+    )
+
+
+def _params(who: str, params: ParamsDict, *, must_be_valid: bool) -> dict[str, ParamSpec]:
+    """Params of a DAG with a schedule must be valid now, since nobody gives values to its runs; others at the trigger."""
+    specs = {}
+    for name, param in sorted(params.declared().items()):
+        try:
+            if must_be_valid:
+                param.resolve(name=name)
+            else:
+                validate(name, param.value if param.has_default else None, {})  # at least JSON
+        except ParamValidationError as error:
+            mend = " A DAG with a schedule needs a valid default for each param." if must_be_valid else ""
+            raise DagError(f"{who}: {error}{mend}") from None
+        specs[name] = ParamSpec(
+            schema=param.schema,
+            default=param.value if param.has_default else None,
+            has_default=param.has_default,
+            description=param.description,
+        )
+    return specs
+
+
+def _check_schedule(dag: DAG) -> None:
+    if dag.start_date and dag.end_date and dag.end_date < dag.start_date:
+        raise DagError(f"{dag.who}: end_date {dag.end_date} is before start_date {dag.start_date}. Exchange them.")
+    if dag.catchup and dag.schedule is not None and dag.start_date is None:
+        raise DagError(
+            f"{dag.who}: catchup=True needs a start_date, since it says where to begin. Give one, or set catchup=False."
+        )
+    if dag.schedule == "@continuous" and dag.max_active_runs != 1:
+        raise DagError(f"{dag.who}: the schedule '@continuous' needs max_active_runs=1. Set it.")
+
+
+def _check_setups(dag: DAG) -> None:
+    for task in dag.tasks:
+        if not task.is_setup:
+            continue
+        for below in task.downstream_list:
+            if not below.is_setup and not below.is_teardown and below.trigger_rule != "all_success":
+                raise DagError(
+                    f"{dag.who}: task {below.task_id!r} stands directly below the setup {task.task_id!r}, so its "
+                    f"trigger_rule must be 'all_success', not {below.trigger_rule!r}. Put a task between them, or change the rule."
+                )
+
+
+def _seconds(value: timedelta | None) -> float | None:
+    return None if value is None else value.total_seconds()
+
+
+def _instant(value: datetime | None) -> str | None:
+    return None if value is None else value.astimezone(UTC).isoformat()

@@ -1,0 +1,268 @@
+"""How does a function become a task? ``@task``: a call of the function in a DAG file makes a task of it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast, overload
+
+from tradewind.errors import did_you_mean
+from tradewind.sdk.context_names import CONTEXT_NAMES
+from tradewind.sdk.current import current_dag, current_group
+from tradewind.sdk.exceptions import AirflowException, DagArgumentError, NotSupportedYet
+from tradewind.sdk.mapping import mapping_refused
+from tradewind.sdk.operators.bash import BashOperator
+from tradewind.sdk.operators.python import PythonOperator, call, keyword_arguments
+from tradewind.sdk.xcom_arg import XComArg
+
+if TYPE_CHECKING:
+    from tradewind.sdk.context import Context
+    from tradewind.sdk.dag import DAG
+    from tradewind.sdk.operator import BaseOperator
+    from tradewind.sdk.task_group import TaskGroup
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_LATER: Final = (
+    "branch branch_virtualenv branch_external_python docker external_python kubernetes pyspark run_if sensor "
+    "short_circuit skip_if sql stub virtualenv"
+).split()
+_NOW: Final = ("bash", "python")
+
+
+class PythonTask(PythonOperator):
+    """The task that a call of a ``@task`` function makes."""
+
+    template_fields: Sequence[str] = ("templates_dict", "op_args", "op_kwargs")
+    custom_operator_name = "@task"
+
+    def execute(self, context: Context) -> Any:
+        """Call the function; with ``multiple_outputs`` check that it returned a dict with text keys."""
+        result = super().execute(context)
+        return _checked_outputs(self.who, result) if self.multiple_outputs else result
+
+
+class BashTask(BashOperator):
+    """The task that a call of a ``@task.bash`` function makes: the function returns the command."""
+
+    template_fields: Sequence[str] = (*BashOperator.template_fields, "op_args", "op_kwargs")
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        **BashOperator.template_fields_renderers,
+        "op_args": "py",
+        "op_kwargs": "py",
+    }
+    custom_operator_name = "@task.bash"
+
+    def __init__(
+        self, *, python_callable: Callable[..., Any], op_args: Collection[Any], op_kwargs: Mapping[str, Any], **kwargs: Any
+    ) -> None:
+        super().__init__(bash_command="", **kwargs)
+        self.python_callable = python_callable
+        self.op_args: Any = op_args
+        self.op_kwargs: Any = op_kwargs
+
+    def execute(self, context: Context) -> Any:
+        """Call the function, render the command that it returns, and run it."""
+        kwargs = keyword_arguments(self.python_callable, self.op_args, context.with_extra(self.op_kwargs), self.op_kwargs)
+        command = call(self.python_callable, self.op_args, kwargs)
+        if not isinstance(command, str) or not command.strip():
+            raise TypeError(f"{self.who}: the function must return the command as a text that is not empty, not {command!r}.")
+        self.bash_command = context.render(self, command)
+        return super().execute(context)
+
+
+def _checked_outputs(who: str, result: Any) -> Any:
+    if result is None:
+        return None
+    if not isinstance(result, dict):
+        raise AirflowException(
+            f"{who} has multiple_outputs=True, so it must return a dict, not {type(result).__name__}. "
+            "Return a dict or remove multiple_outputs."
+        )
+    for key in result:
+        if not isinstance(key, str):
+            raise AirflowException(
+                f"{who} has multiple_outputs=True, so the keys of the dict it returns must be texts, not {key!r} "
+                f"({type(key).__name__}). Use text keys or remove multiple_outputs."
+            )
+    return result
+
+
+class TaskFactory:
+    """A decorated function. Calling it in a DAG makes a task and returns the promise of its output."""
+
+    def __init__(self, function: Callable[..., Any], operator: type[BaseOperator], settings: Mapping[str, Any]) -> None:
+        self.function = function
+        self.operator_class = operator
+        self.settings = dict(settings)
+        self.is_setup = self.is_teardown = self.on_failure_fail_dagrun = False
+        functools.update_wrapper(self, function)
+        self._check_context_parameters()
+
+    def _check_context_parameters(self) -> None:
+        for parameter in inspect.signature(self.function).parameters.values():
+            if parameter.name in CONTEXT_NAMES and parameter.default not in (None, parameter.empty):
+                raise DagArgumentError(
+                    f"@task function {self.__name__}: the parameter {parameter.name!r} gets its value from the context, so "
+                    f"its default must be None, not {parameter.default!r}. Use None or rename the parameter."
+                )
+
+    @property
+    def __wrapped_signature__(self) -> inspect.Signature:
+        """The function's signature, where parameters that the context fills may be left out."""
+        signature = inspect.signature(self.function)
+        loosened, optional_from_here = [], False
+        for parameter in signature.parameters.values():
+            fillable = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+            if fillable and parameter.name in CONTEXT_NAMES and parameter.default is parameter.empty:
+                parameter = parameter.replace(default=None)  # noqa: PLW2901  the loosened one is what goes on
+            if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+                # A parameter after one that may be left out would be illegal without a default: make it keyword-only.
+                if optional_from_here and parameter.default is parameter.empty:
+                    parameter = parameter.replace(kind=parameter.KEYWORD_ONLY)  # noqa: PLW2901
+                optional_from_here = optional_from_here or parameter.default is not parameter.empty
+            loosened.append(parameter)
+        loosened.sort(key=lambda p: p.kind)
+        return signature.replace(parameters=loosened)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> XComArg:
+        try:
+            self.__wrapped_signature__.bind(*args, **kwargs)
+        except TypeError as error:
+            raise DagArgumentError(
+                f"@task function {self.__name__}() was called with arguments that do not fit: {error}. "
+                f"Its signature is {self.__name__}{inspect.signature(self.function)}."
+            ) from None
+        settings = {"multiple_outputs": returns_mapping(self.function), **self.settings}
+        settings["task_id"] = free_task_id(
+            settings.get("task_id") or self.__name__, settings.get("dag"), settings.get("task_group")
+        )
+        doc = inspect.getdoc(self.function)
+        if doc and not settings.get("doc_md"):
+            settings["doc_md"] = doc
+        task = self.operator_class(
+            python_callable=self.function,
+            op_args=args,
+            op_kwargs=kwargs,
+            **settings,  # type: ignore[arg-type]  both operator classes take these three
+        )
+        if self.is_setup:
+            task.as_setup()
+        if self.is_teardown:
+            task.as_teardown(on_failure_fail_dagrun=self.on_failure_fail_dagrun)
+        return XComArg(task)
+
+    def override(self, **settings: Any) -> TaskFactory:
+        """Return the same task maker with other operator arguments, e.g. ``task_id`` or ``retries``."""
+        other = TaskFactory(self.function, self.operator_class, {**self.settings, **settings})
+        other.is_setup, other.is_teardown = self.is_setup, self.is_teardown
+        other.on_failure_fail_dagrun = self.on_failure_fail_dagrun
+        return other
+
+    def partial(self, **_: Any) -> Any:
+        """Refused: dynamic task mapping does not exist yet."""
+        raise mapping_refused(f"{self.__name__}.partial(...)")
+
+    def expand(self, **_: Any) -> Any:
+        """Refused: dynamic task mapping does not exist yet."""
+        raise mapping_refused(f"{self.__name__}.expand(...)")
+
+    def expand_kwargs(self, *_: Any, **__: Any) -> Any:
+        """Refused: dynamic task mapping does not exist yet."""
+        raise mapping_refused(f"{self.__name__}.expand_kwargs(...)")
+
+    if TYPE_CHECKING:  # set by functools.update_wrapper
+        __name__: str
+
+
+def free_task_id(wanted: str, dag: DAG | None, group: TaskGroup | None) -> str:
+    """Return ``wanted``, with ``__1``, ``__2`` ... behind it when a task or group of the DAG has that id already."""
+    dag = dag or (group.dag if group else None) or current_dag()
+    if dag is None:
+        return wanted
+    place = group or current_group(dag) or dag.task_group
+    taken = dag.taken_ids()
+    if place.child_id(wanted) not in taken:
+        return wanted
+    stem = re.sub(r"__\d+$", "", wanted)
+    number = 1
+    while place.child_id(f"{stem}__{number}") in taken:
+        number += 1
+    return f"{stem}__{number}"
+
+
+def returns_mapping(function: Callable[..., Any]) -> bool:
+    """Return whether the function says by its annotation that it returns a dict; then it has multiple outputs."""
+    if "return" not in getattr(function, "__annotations__", {}):
+        return False
+    try:
+        annotation = typing.get_type_hints(function).get("return")
+    except Exception:  # noqa: BLE001  names in annotations need not exist at run time; then nothing is known
+        return False
+    origin = typing.get_origin(annotation) or annotation
+    if origin in (typing.Union, types.UnionType):
+        return False
+    return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+class TaskDecorator:
+    """``@task`` and its kinds: ``@task.bash``."""
+
+    @overload
+    def __call__(self, python_callable: Callable[..., Any], /) -> TaskFactory: ...
+    @overload
+    def __call__(self, **settings: Any) -> Callable[[Callable[..., Any]], TaskFactory]: ...
+    def __call__(self, python_callable: Any = None, /, **settings: Any) -> Any:
+        """Make a task maker of a function: ``@task`` or ``@task(task_id=..., retries=...)``."""
+        return _decorate(PythonTask, "@task", python_callable, settings)
+
+    python = __call__
+
+    def bash(self, python_callable: Any = None, /, **settings: Any) -> Any:
+        """Make a task maker of a function that returns a shell command."""
+        return _decorate(BashTask, "@task.bash", python_callable, settings)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _LATER:
+            raise NotSupportedYet(
+                f"@task.{name} is not supported yet. Use @task, and raise AirflowSkipException or choose trigger rules "
+                "to decide what runs."
+            )
+        raise AttributeError(f"@task.{name} does not exist.{did_you_mean(name, [*_NOW, *_LATER])}")
+
+
+def _decorate(operator: type[BaseOperator], word: str, function: Any, settings: dict[str, Any]) -> Any:
+    if function is None:
+        return lambda given: _decorate(operator, word, given, settings)
+    if isinstance(function, TaskFactory):
+        raise DagArgumentError(f"{function.__name__} is a task already; use {word} once, with all its arguments.")
+    if not callable(function):
+        raise DagArgumentError(f"{word} takes keyword arguments only, and got {function!r}. Write {word}(task_id=...).")
+    if inspect.isclass(function):
+        raise DagArgumentError(f"{word} turns functions into tasks, and {function.__name__} is a class. Decorate a function.")
+    return TaskFactory(function, operator, settings)
+
+
+task: Final = TaskDecorator()
+"""The decorator that DAG files use."""
+
+
+def setup(function: Any) -> Any:
+    """Mark a ``@task`` function, or a plain one, as making setup tasks."""
+    factory = function if isinstance(function, TaskFactory) else cast(TaskFactory, task(function))
+    factory.is_setup = True
+    return factory
+
+
+def teardown(function: Any = None, *, on_failure_fail_dagrun: bool = False) -> Any:
+    """Mark a ``@task`` function, or a plain one, as making teardown tasks."""
+    if function is None:
+        return lambda given: teardown(given, on_failure_fail_dagrun=on_failure_fail_dagrun)
+    factory = function if isinstance(function, TaskFactory) else cast(TaskFactory, task(function))
+    factory.is_teardown = True
+    factory.on_failure_fail_dagrun = on_failure_fail_dagrun
+    return factory

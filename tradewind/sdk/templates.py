@@ -1,0 +1,145 @@
+"""How do template fields become values? Jinja2, with Airflow's rules: files by ending, nested values, native objects."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import jinja2.nativetypes
+import jinja2.sandbox
+
+from tradewind.sdk.exceptions import AirflowException
+from tradewind.sdk.literals import Literal
+from tradewind.sdk.params import DagParam
+from tradewind.sdk.template_filters import FILTERS
+from tradewind.sdk.xcom_arg import XComArg
+
+if TYPE_CHECKING:
+    from tradewind.sdk.context import Context
+    from tradewind.sdk.dag import DAG
+    from tradewind.sdk.operator import BaseOperator
+
+
+class _Sandbox(jinja2.sandbox.SandboxedEnvironment):
+    """Lets templates read attributes that begin with ``_``; only the interpreter's own insides stay closed."""
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        return not jinja2.sandbox.is_internal_attribute(obj, attr)
+
+
+class _NativeSandbox(jinja2.nativetypes.NativeEnvironment, _Sandbox):
+    """The same, where a template gives Python objects instead of text."""
+
+
+def environment_of(dag: DAG, *, native: bool) -> jinja2.Environment:
+    """Return the Jinja environment of a DAG: its search path, macros, filters and settings."""
+    settings: dict[str, Any] = {
+        "loader": jinja2.FileSystemLoader([dag.folder, *dag.template_searchpath]),
+        "undefined": dag.template_undefined or jinja2.StrictUndefined,
+        "extensions": ["jinja2.ext.do"],
+        "cache_size": 0,
+        **dag.jinja_environment_kwargs,
+    }
+    environment = _NativeSandbox(**settings) if native else _Sandbox(**settings)
+    environment.globals.update(dag.user_defined_macros)
+    environment.filters.update(FILTERS)
+    environment.filters.update(dag.user_defined_filters)
+    return environment
+
+
+class Renderer:
+    """Renders the fields of one task in one context. The environment is made when the first template needs it."""
+
+    def __init__(self, task: BaseOperator, context: Context) -> None:
+        self._task, self._context = task, context
+        self._made: jinja2.Environment | None = None
+
+    @property
+    def _environment(self) -> jinja2.Environment:
+        if self._made is None:
+            dag: DAG = self._context["dag"]
+            own = self._task.render_template_as_native_obj
+            self._made = environment_of(dag, native=dag.render_template_as_native_obj if own is None else own)
+        return self._made
+
+    def read_files(self) -> None:
+        """Put the text of a template file in place of each field that names one by its ending."""
+        if not self._task.template_ext:
+            return
+        endings = tuple(self._task.template_ext)
+        for field in self._task.template_fields:
+            value = getattr(self._task, field, None)
+            if isinstance(value, str) and value.endswith(endings):
+                setattr(self._task, field, self._source(value))
+            elif isinstance(value, list):
+                read = [self._source(one) if isinstance(one, str) and one.endswith(endings) else one for one in value]
+                if read != value:
+                    setattr(self._task, field, read)
+        self._task.prepare_template()
+
+    def _source(self, name: str) -> str:
+        loader = self._environment.loader
+        assert loader is not None  # noqa: S101  environment_of sets one
+        try:
+            return loader.get_source(self._environment, name)[0]
+        except jinja2.TemplateNotFound:
+            dag: DAG = self._context["dag"]
+            raise AirflowException(
+                f"Template file {name!r} of {self._task.who} was not found in {', '.join([dag.folder, *dag.template_searchpath])}. "
+                "Correct the path, or add its folder to template_searchpath of the DAG."
+            ) from None
+
+    def render_fields(self) -> None:
+        """Set each template field of the task to its rendered value."""
+        for field in self._task.template_fields:
+            value = getattr(self._task, field, None)
+            if value:
+                try:
+                    setattr(self._task, field, self.render_value(value))
+                except jinja2.TemplateError as error:
+                    raise _explained(error, self._task, field) from error
+
+    def render_value(self, value: Any, seen: frozenset[int] = frozenset()) -> Any:
+        """Return ``value`` with every template inside it rendered and every promise kept."""
+        if isinstance(value, str):
+            return self._render_text(value)
+        if isinstance(value, Literal):
+            return value.value
+        if isinstance(value, XComArg | DagParam):
+            return value.resolve(self._context)
+        kind = type(value)
+        if kind is tuple:
+            return tuple(self.render_value(one, seen) for one in value)
+        if isinstance(value, tuple) and hasattr(value, "_fields"):  # a named tuple
+            return kind(*(self.render_value(one, seen) for one in value))
+        if isinstance(value, list):
+            return [self.render_value(one, seen) for one in value]
+        if isinstance(value, dict):
+            return {key: self.render_value(one, seen) for key, one in value.items()}
+        if isinstance(value, set):
+            return {self.render_value(one, seen) for one in value}
+        return self._render_object(value, seen)
+
+    def _render_text(self, text: str) -> Any:
+        if "{" not in text:  # nothing in it can be a template; spares making an environment
+            return text
+        # Jinja copies the names it is given, so the ones that ask the metadata DB are worked out only when written here.
+        for name in self._context.unasked():
+            if name in text:
+                self._context[name]
+        return self._environment.from_string(text).render(self._context)
+
+    def _render_object(self, value: Any, seen: frozenset[int]) -> Any:
+        fields = getattr(value, "template_fields", None)
+        if not fields or isinstance(value, type) or id(value) in seen:
+            return value
+        for field in fields:
+            setattr(value, field, self.render_value(getattr(value, field, None), seen | {id(value)}))
+        return value
+
+
+def _explained(error: jinja2.TemplateError, task: BaseOperator, field: str) -> AirflowException:
+    line = getattr(error, "lineno", None)
+    where = f"{task.who}, field {field!r}" + (f", line {line}" if line else "")
+    return AirflowException(f"{where}: the template cannot be rendered: {type(error).__name__}: {error}. Correct the template.")

@@ -1,0 +1,56 @@
+"""Which time zone does a DAG live in? That of its start date, else the configured one."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from tradewind.errors import DagError
+from tradewind.sdk import defaults
+
+
+def zone_of(who: str, date: datetime | None) -> tzinfo:
+    """Return the time zone of ``date``; the default one when it has none or there is no date."""
+    if date is not None and date.tzinfo is not None:
+        return date.tzinfo
+    return zone_named(who, defaults.current().timezone)
+
+
+def zone_named(who: str, name: str) -> tzinfo:
+    """Return the time zone called ``name``.
+
+    Raises:
+        DagError: there is no such zone.
+    """
+    if name in ("system", "local"):
+        local = datetime.now().astimezone().tzinfo
+        assert local is not None  # noqa: S101  astimezone() always sets one
+        return local
+    try:
+        return ZoneInfo("UTC" if name.lower() == "utc" else name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise DagError(
+            f"{who}: the time zone {name!r} does not exist. Use a name of the IANA list, such as 'Europe/Berlin'."
+        ) from None
+
+
+def zone_name(zone: tzinfo) -> str:
+    """Return the name that stands for ``zone`` in a spec: its IANA name, else its offset such as ``+01:00``."""
+    for attribute in ("key", "zone", "name"):  # zoneinfo and pendulum; pytz; pendulum's fixed offsets
+        name = getattr(zone, attribute, None)
+        if isinstance(name, str) and name:
+            return name
+    offset = zone.utcoffset(None)
+    if offset is None:
+        return str(zone)
+    minutes = round(offset.total_seconds() / 60)
+    if minutes == 0:
+        return "UTC"
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+
+
+def aware(date: datetime | None, zone: tzinfo) -> datetime | None:
+    """Return ``date`` with a time zone: its own, else ``zone``."""
+    if date is None or date.tzinfo is not None:
+        return date
+    return date.replace(tzinfo=zone)
