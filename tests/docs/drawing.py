@@ -1,0 +1,48 @@
+"""How is docs/lifecycle.md kept true? Its diagrams are drawn from the tables of moves.
+
+``python -m tests.docs.drawing`` draws them again into the page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from tests.docs.sources import ROOT
+from tradewind.model.states import RUN_TRANSITIONS, TASK_TRANSITIONS, RunState, TaskState
+
+PAGE: Final = ROOT / "docs" / "lifecycle.md"
+
+
+def diagram(moves: Mapping[tuple[StrEnum, StrEnum], StrEnum], first: StrEnum) -> str:
+    """Return a Mermaid state diagram: one arrow for each pair of states, labelled with the events that lead there."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for (state, event), target in moves.items():
+        arrows.setdefault((state.value, target.value), []).append(event.value)
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {first.value}"]
+    lines += [f"    {here} --> {there}: {', '.join(events)}" for (here, there), events in arrows.items()]
+    starts = {state.value for state, _ in moves}
+    ends = dict.fromkeys(target.value for target in moves.values() if target.value not in starts)
+    lines += [f"    {state} --> [*]" for state in ends]
+    return "\n".join([*lines, "```"])
+
+
+DRAWINGS: Final = {
+    "task": diagram(TASK_TRANSITIONS, TaskState.NONE),
+    "run": diagram(RUN_TRANSITIONS, RunState.QUEUED),
+}
+
+
+def drawn(page: str) -> str:
+    """Return the page with each drawing put between its marks."""
+    for name, drawing in DRAWINGS.items():
+        marks = re.compile(rf"(<!-- {name}: drawn -->\n).*?(<!-- end -->)", re.DOTALL)
+        page, found = marks.subn(lambda match, drawing=drawing: f"{match[1]}{drawing}\n{match[2]}", page)
+        assert found == 1, f"the page has no place for the drawing {name!r}"
+    return page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(drawn(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
