@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from scheduler.dagfiles.ignore import IGNORE_FILE, Ignore, IgnoreReader, Syntax
+from scheduler.dagfiles.ignore import IGNORE_FILE, Ignore, IgnoreReader
 
 MAX_SOURCE_BYTES: Final = 4 * 1024 * 1024
 """A larger file is refused as it stands: it is data, and would be kept in the metadata DB once per version."""
@@ -41,40 +41,50 @@ class Found:
 
 @dataclass(slots=True)
 class Walk:
-    """What a walk through the DAG folder gave. ``problems`` are sentences for the log: what was passed over and why."""
+    """What a walk through the DAG folder gave.
+
+    Attributes:
+        problems: sentences for the log: what was passed over and why.
+        unread: folders, relative with a slash at the end (``""`` is the DAG folder), of which nothing is known.
+    """
 
     files: list[Found] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
 
 
-def find_files(folder: Path, *, ignore_syntax: Syntax = "glob") -> Walk:
+def find_files(folder: Path, *, ignore_syntax: str = "glob") -> Walk:
     """Return the Python files below ``folder``, by name, without those that ``.airflowignore`` leaves out.
 
     Links are followed, to files and folders; a link back to a folder it lies in is passed over. Hidden folders, and
-    folders that only tools write, are passed over too. A folder that is missing is an empty one.
+    folders that only tools write, are passed over too.
+
+    Args:
+        ignore_syntax: ``[core] dag_ignore_file_syntax``: ``glob`` or ``regexp``.
     """
     walk = Walk()
     reader = IgnoreReader(ignore_syntax, walk.problems)
-    walk.files.extend(_walk(str(folder), "", Ignore(ignore_syntax), reader, ()))
+    walk.files.extend(_walk(walk, str(folder), "", Ignore(), reader, ()))
     walk.files.sort(key=lambda found: found.name)
     return walk
 
 
 def _walk(
-    path: str, base: str, outer: Ignore, reader: IgnoreReader, above: tuple[tuple[int, int], ...]
+    walk: Walk, path: str, base: str, outer: Ignore, reader: IgnoreReader, above: tuple[tuple[int, int], ...]
 ) -> Iterator[Found]:
     try:
         status = os.stat(path)
         with os.scandir(path) as listing:
             entries = list(listing)
-    except FileNotFoundError:  # removed meanwhile; the next walk will agree
-        return
     except OSError as error:
-        reader.problems.append(f"{path} cannot be read and is passed over: {error.strerror}.")
+        if base and isinstance(error, FileNotFoundError):  # removed meanwhile; the next walk will agree
+            return
+        walk.problems.append(f"{path} cannot be read: {error.strerror}. What was known of it is kept.")
+        walk.unread.append(base)
         return
     here = (status.st_dev, status.st_ino)
     if here in above:
-        reader.problems.append(f"{path} links back to a folder that it lies in, and is passed over.")
+        walk.problems.append(f"{path} links back to a folder that it lies in, and is passed over.")
         return
     rules = _rules_of(entries, base, outer, reader)
     for entry in entries:
@@ -85,7 +95,7 @@ def _walk(
         elif not entry.name.startswith(".") and entry.name not in _SKIPPED_FOLDERS and _is_folder(entry):
             inner = f"{base}{entry.name}/"
             if not rules.ignores(inner):
-                yield from _walk(entry.path, inner, rules, reader, (*above, here))
+                yield from _walk(walk, entry.path, inner, rules, reader, (*above, here))
 
 
 def _rules_of(entries: list[os.DirEntry[str]], base: str, outer: Ignore, reader: IgnoreReader) -> Ignore:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from pathspec import GitIgnoreSpec
 
 IGNORE_FILE: Final = ".airflowignore"
-Syntax = Literal["glob", "regexp"]
 
 _COMMENT: Final = re.compile(r"(^|\s+)#.*")
 
@@ -23,7 +22,6 @@ class Ignore:
             folder itself), and what it says; outermost first.
     """
 
-    syntax: Syntax = "glob"
     levels: tuple[tuple[str, GitIgnoreSpec | re.Pattern[str]], ...] = ()
 
     def ignores(self, path: str) -> bool:
@@ -48,7 +46,7 @@ class Ignore:
 class IgnoreReader:
     """Reads ignore files; what is wrong with them is kept in ``problems`` and leaves out nothing."""
 
-    syntax: Syntax
+    syntax: str
     problems: list[str] = field(default_factory=list)
 
     def extend(self, outer: Ignore, base: str, text: str) -> Ignore:
@@ -56,7 +54,7 @@ class IgnoreReader:
         lines = [line for raw in text.splitlines() if (line := _COMMENT.sub("", raw).strip())]
         name = f"{base}{IGNORE_FILE}"
         rules = self._regexp(lines, name) if self.syntax == "regexp" else self._glob(lines, name)
-        return outer if rules is None else Ignore(self.syntax, (*outer.levels, (base, rules)))
+        return outer if rules is None else Ignore((*outer.levels, (base, rules)))
 
     def _glob(self, lines: list[str], name: str) -> GitIgnoreSpec | None:
         good = []

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from tradewind.errors import TradewindError
 from tradewind.metadata.dag_schedule import clear_timer, next_run_after_last, set_next_run
@@ -114,7 +114,8 @@ def list_import_errors(tx: Connection, *, after: str = "", limit: int = 1000) ->
     """Return up to ``limit`` files with an import error whose path sorts behind ``after``, by path."""
     columns = (DagFile.path, DagFile.error, DagFile.error_line, DagFile.traceback, DagFile.parsed_at)
     query = select(*columns).where(DagFile.error.is_not(None), DagFile.path > after)
-    return [ImportErrorRow(*row) for row in tx.execute(query.order_by(DagFile.path).limit(limit))]
+    found = tx.execute(query.order_by(DagFile.path).limit(limit))
+    return [ImportErrorRow(path, error or "", line, trace, at) for path, error, line, trace, at in found]
 
 
 def count_import_errors(tx: Connection) -> int:
@@ -153,7 +154,7 @@ def _insert_new_dags(
     insert_missing(tx, Dag, [row for row in fresh if row["dag_id"] not in known])
 
 
-def _lock_dags(tx: Connection, dag_ids: Iterable[str]) -> dict[str, Row[Any]]:
+def _lock_dags(tx: Connection, dag_ids: Iterable[str]) -> dict[str, Any]:
     columns = (Dag.dag_id, Dag.file_path, Dag.is_active, Dag.version_id)
     query = select(*columns).where(Dag.dag_id.in_(list(dag_ids))).order_by(Dag.dag_id).with_for_update()
     return {row.dag_id: row for row in tx.execute(query)}
@@ -195,7 +196,7 @@ def _ensure_versions(tx: Connection, parsed: ParsedFile, specs: Sequence[DagSpec
     return versions
 
 
-def _save_dag(tx: Connection, path: str, spec: DagSpec, version_id: int, row: Row[Any], now: datetime) -> bool:
+def _save_dag(tx: Connection, path: str, spec: DagSpec, version_id: int, row: Any, now: datetime) -> bool:
     """Bring the row of one DAG up to date. Return whether anything but the time of the parse changed."""
     this = Dag.dag_id == spec.dag_id
     if row.is_active and row.version_id == version_id and row.file_path == path:

@@ -154,7 +154,7 @@ def count_dags(
 ) -> int:
     """Return how many DAGs :func:`list_dags` would give, page by page."""
     query = select(func.count()).select_from(Dag)
-    return tx.execute(_filtered(query, pattern, tags, owner, is_paused, include_inactive)).scalar_one()
+    return int(tx.execute(_filtered(query, pattern, tags, owner, is_paused, include_inactive)).scalar_one())
 
 
 def load_spec(tx: Connection, version_id: int) -> DagSpec:

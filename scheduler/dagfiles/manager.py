@@ -1,0 +1,179 @@
+"""Who keeps the metadata DB in step with the DAG folders while a scheduler runs? One thread, woken by a watcher.
+
+No user code runs here. What cannot be read, parsed or stored costs that file alone, and is tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from scheduler.dagfiles.folders import parse_environment, parse_setup
+from scheduler.dagfiles.parse_client import ParseClient
+from scheduler.dagfiles.sync import RETRY_SECONDS, FolderSync
+from scheduler.dagfiles.watch import Watcher
+from tradewind.config import Config
+from tradewind.metadata.database import Database
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 30.0
+"""How often to look at all files though nothing rang: changes on network file systems ring nobody."""
+
+REST_SECONDS: Final = 10.0
+"""How long the parse server is kept without work."""
+
+
+class DagFileManager:
+    """Finds, watches, has parsed and stores DAG files.
+
+    :meth:`start` and :meth:`stop` run it beside a scheduler. Without a start, :meth:`sync_once` does the work once, in
+    the calling thread; :meth:`stop` ends it as well.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        database: Database,
+        on_change: Callable[[], None] = lambda: None,
+        *,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """
+        Args:
+            on_change: called after each commit that changed which DAGs there are or what they say; returns at once.
+            environ: the environment of this process, of which DAG files see what holds no secret of Tradewind.
+        """
+        environment = parse_environment(config, os.environ if environ is None else environ)
+        self._client = ParseClient(parse_setup(config), environment, config.dag_processor.parsing_processes)
+        self._sync = FolderSync(config, database, self._client, on_change)
+        self._watcher = Watcher([folder.path for folder in self._sync.folders], self._ring)
+        self._thread: threading.Thread | None = None
+        self._stopping, self._rung = threading.Event(), threading.Event()
+        self._lock = threading.Lock()
+        self._asked: list[tuple[Sequence[str], threading.Event]] = []  # by parse_now, guarded by the lock
+        self._answering: list[threading.Event] = []
+        self._look_at = self._rest_at = 0.0
+        self._roots: list[tuple[int, int] | None] = []
+
+    def start(self) -> None:
+        """Begin to work in a thread of its own. Called once."""
+        self._thread = threading.Thread(target=self._run, name="dagfiles", daemon=True)
+        self._thread.start()
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """End the work, and all processes that were started for it. Called once."""
+        self._stopping.set()
+        self._client.wake()
+        if self._thread is not None:
+            self._watcher.stop()
+            self._thread.join()
+        self._client.close()
+        with self._lock:
+            for _, done in self._asked:
+                done.set()
+
+    def sync_once(self) -> None:
+        """Bring the metadata DB in step with the folders: read what is new or changed, forget what is gone.
+
+        For a manager that was not started. Returns when all is stored; a file whose import does not end is given up at
+        its limit.
+        """
+        self._sync.look()
+        while not self._sync.is_done:
+            self._sync.step(None, refresh=False)
+        self._client.rest()
+
+    def parse_now(self, paths: Sequence[str] = (), timeout: float | None = None) -> bool:
+        """Have files parsed whether they changed or not, and wait until that is stored. Safe from any thread.
+
+        Args:
+            paths: absolute, or as files are called in the metadata DB; new files among them are found. Empty: all.
+            timeout: seconds to wait at most. None: as long as it takes.
+
+        Returns:
+            False when it was not done in time, or the manager was stopped before.
+        """
+        if self._thread is None:
+            self._sync.look()
+            self._sync.force(paths)
+            self.sync_once()
+            return True
+        done = threading.Event()
+        with self._lock:
+            self._asked.append((paths, done))
+        self._ring()
+        return done.wait(timeout) and not self._stopping.is_set()
+
+    @property
+    def server_pid(self) -> int | None:
+        """The process id of the parse server, when there is one."""
+        return self._client.server_pid
+
+    def _ring(self) -> None:
+        self._rung.set()
+        self._client.wake()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._turn()
+            except Exception:  # the top of the loop: the next turn finds what this one left
+                log.exception("dagfiles.turn_failed: it is tried again in %g s", RETRY_SECONDS)
+                self._look_at = 0.0
+                self._stopping.wait(RETRY_SECONDS)
+        for done in self._answering:
+            done.set()
+
+    def _turn(self) -> None:
+        if self._rung.is_set() or time.monotonic() >= self._look_at:
+            self._rung.clear()
+            self._look()
+        self._sync.step(self._patience(), refresh=True)
+        if self._client.is_busy:
+            self._rest_at = time.monotonic() + REST_SECONDS
+        elif self._client.server_pid is not None and time.monotonic() >= self._rest_at:
+            self._client.rest()
+        if self._sync.is_done:
+            for done in self._answering:
+                done.set()
+            self._answering.clear()
+
+    def _look(self) -> None:
+        with self._lock:
+            asked, self._asked = self._asked, []
+        self._answering += [done for _, done in asked]
+        self._sync.look()
+        for paths, _ in asked:
+            self._sync.force(paths)
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        self._watcher.follow(self._sync.catalogue.dependencies())
+        roots = [_identity(folder.path) for folder in self._sync.folders]
+        if self._roots and roots != self._roots:
+            self._watcher.restart()
+        self._roots = roots
+
+    def _patience(self) -> float:
+        """Return for how many seconds there is nothing to do, unless a parse ends or somebody rings."""
+        if self._answering and self._sync.is_done:
+            return 0.0
+        ends = [self._look_at]
+        if self._client.server_pid is not None and not self._client.is_busy:
+            ends.append(self._rest_at)
+        refresh_at = self._sync.next_refresh_at()
+        if refresh_at is not None:
+            ends.append(refresh_at)
+        return max(0.0, min(ends) - time.monotonic())
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -1,0 +1,158 @@
+"""How is one DAG file read? In a process of its own, with a limit of time and of memory; user code runs here.
+
+This process has no credentials, no database and no way to the scheduler but one pipe for its answer.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+import warnings
+from collections import Counter
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+import msgspec
+
+from executors.runner import linux
+from scheduler.dagfiles.problems import describe
+from scheduler.dagfiles.protocol import Outcome, ParseRequest, Setup
+from scheduler.dagfiles.watched_import import Watch
+from tradewind.errors import DagError
+from tradewind.metadata.source_text import decode_source
+from tradewind.model.parsed import FileError
+from tradewind.model.spec import DagSpec
+from tradewind.sdk.dag import DAG
+from tradewind.sdk.loader import load_dag_file
+from tradewind.sdk.serialize import to_spec
+
+_MAX_WARNINGS = 20
+_MIB = 1024 * 1024
+
+
+class ImportTakesTooLong(BaseException):
+    """Raised into the import when its time is over. No ``Exception``, so that ``except Exception`` does not eat it."""
+
+
+def run_child(request: ParseRequest, setup: Setup, result_fd: int, output_fd: int, parent_pid: int) -> NoReturn:
+    """Read the file, write an ``Outcome`` to ``result_fd``, end the process. Called right after the fork."""
+    try:
+        os.setsid()
+        linux.die_with_parent(parent_pid)
+        _redirect(output_fd)
+        _limit_memory(setup.memory_limit_mb)
+        answer = msgspec.msgpack.encode(parse(request, setup))
+        with open(result_fd, "wb", closefd=False) as pipe:
+            pipe.write(answer)
+    finally:
+        # Nothing of the user's runs at the end: no atexit, no waiting for threads.
+        os._exit(0)
+
+
+def parse(request: ParseRequest, setup: Setup) -> Outcome:
+    """Return what the file defines, or what is wrong with it. Changes this process for good: call it once."""
+    started = time.monotonic()
+    watch = Watch(request.folder, request.path)
+    specs: list[DagSpec] = []
+    errors: list[FileError] = []
+    timed_out = False
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        try:
+            decode_source(request.source)
+            _start_timer(setup.import_seconds)
+            try:
+                watch.start()
+                dags = load_dag_file(request.path, request.source, request.folder)
+                watch.stop()
+                _serialize(dags, request, specs, errors)
+            finally:
+                _stop_timer()
+        except MemoryError as error:
+            errors.append(describe(error, request.path, request.folder, _memory_mend(setup)))
+        except ImportTakesTooLong as error:
+            timed_out = True
+            errors.append(describe(error, request.path, request.folder, _timeout_mend(setup)))
+        except BaseException as error:  # the edge of user code: SystemExit and KeyboardInterrupt are its failures too
+            errors.append(describe(error, request.path, request.folder))
+        watch.stop()
+    return Outcome(
+        specs=tuple(specs),
+        errors=tuple(errors),
+        seconds=round(time.monotonic() - started, 4),
+        depends_on=watch.depends_on(),
+        looks_outside=watch.looked_outside(),
+        timed_out=timed_out,
+        warnings=_own_warnings(caught, request.folder),
+    )
+
+
+def _serialize(dags: list[DAG], request: ParseRequest, specs: list[DagSpec], errors: list[FileError]) -> None:
+    """Turn DAGs into specs; one that cannot be is an error, and the others are kept."""
+    count = Counter(dag.dag_id for dag in dags)
+    for dag_id in sorted(count):
+        if count[dag_id] > 1:
+            twice = f"DAG id {dag_id!r} is defined {count[dag_id]} times in this file. Give each DAG an id of its own."
+            errors.append(FileError(twice))
+    for dag in sorted(dags, key=lambda dag: dag.dag_id):
+        if count[dag.dag_id] > 1:
+            continue
+        try:
+            specs.append(to_spec(dag))
+        except (DagError, ValueError, TypeError) as error:
+            found = describe(error, request.path, request.folder)
+            named = found.message if repr(dag.dag_id) in found.message else f"DAG {dag.dag_id!r}: {found.message}"
+            errors.append(msgspec.structs.replace(found, message=named))
+
+
+def _redirect(output_fd: int) -> None:
+    os.dup2(output_fd, 1)
+    os.dup2(output_fd, 2)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
+def _limit_memory(limit_mb: int) -> None:
+    """Bound what this process may allocate. Data, not address space: libraries reserve much of that and use little."""
+    if limit_mb:
+        with suppress(ValueError, OSError):  # a lower limit was set from outside; it holds as well
+            resource.setrlimit(resource.RLIMIT_DATA, (limit_mb * _MIB, limit_mb * _MIB))
+
+
+def _start_timer(seconds: float) -> None:
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise ImportTakesTooLong
+
+    signal.signal(signal.SIGALRM, interrupt)
+    # Again each second, for a file that catches everything and goes on.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+
+
+def _stop_timer() -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _timeout_mend(setup: Setup) -> str:
+    return (
+        f"The import did not end within {setup.import_seconds:g} s. Move slow work into tasks, or raise [core] "
+        "dagbag_import_timeout."
+    )
+
+
+def _memory_mend(setup: Setup) -> str:
+    return (
+        f"The import took more than {setup.memory_limit_mb} MiB. Move the work into tasks, or raise [dag_processor] "
+        "parse_memory_limit_mb."
+    )
+
+
+def _own_warnings(caught: list[warnings.WarningMessage], folder: str) -> tuple[str, ...]:
+    """Return the warnings about lines of the user's own files."""
+    own = (entry for entry in caught if entry.filename.startswith(f"{folder}/"))
+    texts = (f"{entry.filename}:{entry.lineno}: {entry.category.__name__}: {entry.message}" for entry in own)
+    return tuple(dict.fromkeys(texts))[:_MAX_WARNINGS]

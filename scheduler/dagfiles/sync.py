@@ -1,0 +1,245 @@
+"""What makes the metadata DB say what the DAG folders say? Look, have parsed, store; all in one thread."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Final
+
+from scheduler.dagfiles.catalogue import Catalogue, Entry
+from scheduler.dagfiles.find import MAX_SOURCE_BYTES, find_files, might_hold_dags, stamp_at
+from scheduler.dagfiles.folders import dag_folders
+from scheduler.dagfiles.parse_client import FileJob, ParseClient
+from tradewind.config import Config
+from tradewind.metadata import dags
+from tradewind.metadata.database import Database
+from tradewind.model.parsed import FileError, ParsedFile, source_digest
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 5.0
+"""When to try again after the metadata DB could not be written."""
+
+_TOO_LARGE: Final = (
+    f"The file is larger than {MAX_SOURCE_BYTES // 2**20} MiB. A DAG file is kept in the metadata DB with each of its "
+    "versions: move data out of it, into a file that it reads."
+)
+
+_REFRESH_REST: Final = 3.0
+"""After an unchanged file was read again, wait this many times as long as that took: a quarter of a core at most."""
+
+
+class FolderSync:
+    """Keeps the metadata DB in step with the DAG folders, one :meth:`step` at a time."""
+
+    def __init__(self, config: Config, database: Database, client: ParseClient, on_change: Callable[[], None]) -> None:
+        """
+        Args:
+            on_change: called after each commit that changed which DAGs there are or what they say.
+        """
+        self._config, self._database, self._client, self._on_change = config, database, client, on_change
+        self.folders: Final = dag_folders(config)
+        self.catalogue: Final = Catalogue(config.dag_processor.refresh_interval, stamp_at)
+        self._slow_limit = max(1, config.dag_processor.parsing_processes - 1)
+        self._problems: frozenset[str] = frozenset()
+        self._stored: set[str] | None = None  # what the metadata DB knows; None: not asked yet
+        self._gone: set[str] = set()
+        self._is_complete = False  # every folder could be read at the last look
+        self._refreshing: str | None = None
+        self._refresh_from = 0.0
+        self._is_failing = False  # the last write failed; then the next failures are no news
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all that was seen to change is stored."""
+        return not (self.catalogue.has_urgent or self._client.is_busy)
+
+    def look(self) -> None:
+        """See what has changed in the folders; forget in the metadata DB what is gone."""
+        problems: list[str] = []
+        self._is_complete = True
+        for folder in self.folders:
+            walk = find_files(Path(folder.path), ignore_syntax=self._config.core.dag_ignore_file_syntax)
+            self._gone.update(self.catalogue.update(folder.path, folder.prefix, walk.files, walk.unread))
+            self._is_complete &= not walk.unread
+            problems += walk.problems
+        for problem in sorted(set(problems) - self._problems):
+            log.warning("dagfiles.problem: %s", problem)
+        self._problems = frozenset(problems)
+        self.catalogue.check_dependencies()
+        self._forget_gone()
+
+    def force(self, paths: Collection[str]) -> None:
+        """Have files parsed, changed or not: all when ``paths`` is empty. By name or by absolute path."""
+        wanted = set(paths)
+        for name in list(self.catalogue.names()):
+            entry = self.catalogue.get(name)
+            if entry is not None and (not wanted or name in wanted or entry.path in wanted):
+                self.catalogue.force(name)
+
+    def step(self, patience: float | None, *, refresh: bool) -> None:
+        """Hand out work, wait for up to ``patience`` seconds until some is done, and store it.
+
+        Args:
+            refresh: also read unchanged files whose interval is over.
+        """
+        self._hand_out_changed()
+        if refresh:
+            self._hand_out_refresh(time.monotonic())
+        for parsed in self._client.wait(patience):
+            self._take(parsed)
+
+    def next_refresh_at(self) -> float | None:
+        """Return when an unchanged file is to be read again; None: nobody knows yet."""
+        if self._refreshing is not None:
+            return None
+        at = self.catalogue.next_refresh_at()
+        return None if at is None else max(at, self._refresh_from)
+
+    # --- What is gone ----------------------------------------------------------------------------------------------
+
+    def _forget_gone(self) -> None:
+        if self._stored is None:
+            with self._database.read() as tx:
+                self._stored = {row.path for row in dags.list_files(tx)} | set(dags.list_active_paths(tx))
+        if self._is_complete:
+            # Also what went while nobody looked. Not while a folder cannot be read: its files may well be there.
+            self._gone |= self._stored - set(self.catalogue.names())
+        for name in sorted(self._gone):
+            if self.catalogue.get(name) is None and name in self._stored:
+                self._forget(name)
+            self._gone.discard(name)
+
+    def _forget(self, name: str) -> None:
+        """Take a file out of the metadata DB. Raises when that cannot be written; it is tried at the next look."""
+        with self._database.write() as tx:
+            removed = dags.remove_file(tx, name)
+        if self._stored is not None:
+            self._stored.discard(name)
+        log.info("dagfiles.removed: file=%s dags=%s", name, ",".join(removed) or "-")
+        if removed:
+            self.catalogue.force_conflicts()
+            self._on_change()
+
+    # --- What changed ----------------------------------------------------------------------------------------------
+
+    def _hand_out_changed(self) -> None:
+        while self._client.free > 0:
+            busy = (self.catalogue.get(name) for name in self._client.names())
+            slow = sum(entry is not None and entry.is_slow for entry in busy)
+            entry = self.catalogue.next_changed(slow=slow < self._slow_limit)
+            if entry is None:
+                return
+            self._read(entry)
+
+    def _hand_out_refresh(self, now: float) -> None:
+        if self._refreshing is None and now >= self._refresh_from and self._client.free > 0:
+            entry = self.catalogue.next_refresh(now)
+            if entry is not None and self._read(entry):
+                self._refreshing = entry.name
+
+    def _read(self, entry: Entry) -> bool:
+        """Read a file, and have it parsed when it may hold DAGs and says something new. Return whether it is parsed."""
+        try:
+            source = _source_of(entry)
+        except FileNotFoundError:
+            self.catalogue.forget(entry.name)
+            self._gone.add(entry.name)
+            self._forget_gone()
+            return False
+        except OSError as error:
+            message = f"The file cannot be read: {error.strerror}. Check its owner and its permissions."
+            self._save(entry, ParsedFile(entry.name, b"", errors=(FileError(message),)))
+            return False
+        if len(source) > MAX_SOURCE_BYTES:
+            self._save(entry, ParsedFile(entry.name, b"", errors=(FileError(_TOO_LARGE),)))
+            return False
+        digest = source_digest(source)
+        if digest == entry.digest and not entry.is_forced:
+            self.catalogue.same(entry, time.monotonic())
+            return False
+        if self._config.core.dag_discovery_safe_mode and not might_hold_dags(source):
+            self._pass_over(entry, digest)
+            return False
+        entry.digest, entry.is_forced, entry.is_busy = digest, False, True
+        self._client.submit(FileJob(entry.name, entry.path, entry.folder, source))
+        return True
+
+    def _pass_over(self, entry: Entry, digest: str) -> None:
+        """Leave a file alone that does not speak of DAGs; if it did before, its DAGs are gone."""
+        if self._stored is not None and entry.name in self._stored:
+            try:
+                self._forget(entry.name)
+            except Exception:
+                self.catalogue.retry(entry, time.monotonic() + RETRY_SECONDS)
+                raise
+        entry.digest, entry.is_forced, entry.depends_on, entry.error = digest, False, {}, None
+
+    def _take(self, parsed: ParsedFile) -> None:
+        refreshed = self._refreshing == parsed.path
+        if refreshed:
+            self._refreshing = None
+            self._refresh_from = time.monotonic() + parsed.seconds * _REFRESH_REST
+        entry = self.catalogue.get(parsed.path)
+        if entry is None:  # gone while it was read
+            return
+        entry.is_busy = False
+        saved = self._save(entry, parsed)
+        if refreshed and saved is not None and saved.changed and not parsed.looks_outside:
+            log.warning(
+                "dagfiles.unsteady: %s did not change, but %s now say something else than before, which makes a new "
+                "version each time. Look for the current time or chance in the arguments of the DAG.",
+                parsed.path,
+                ", ".join(saved.changed),
+            )
+
+    def _save(self, entry: Entry, parsed: ParsedFile) -> dags.Saved | None:
+        """Store what came of a parse. None: it could not be stored, and will be parsed again."""
+        now = time.monotonic()
+        self.catalogue.parsed(entry, parsed, now)
+        paused = self._config.core.dags_are_paused_at_creation
+        try:
+            at = self._database.now()
+            with self._database.write() as tx:
+                saved = dags.save_file(tx, parsed, at, paused_at_creation=paused)
+        except Exception:  # whatever it is, it must not cost the other files
+            self.catalogue.retry(entry, now + RETRY_SECONDS)
+            log.log(
+                logging.DEBUG if self._is_failing else logging.ERROR,
+                "dagfiles.not_saved: file=%s; it is tried again in %g s",
+                parsed.path,
+                RETRY_SECONDS,
+                exc_info=True,
+            )
+            self._is_failing = True
+            return None
+        self._is_failing = False
+        if self._stored is not None:
+            self._stored.add(parsed.path)
+        entry.is_in_conflict = bool(saved.taken)
+        _tell(entry, parsed, saved)
+        if saved.removed:
+            self.catalogue.force_conflicts()
+        if saved.changed or saved.removed:
+            self._on_change()
+        return saved
+
+
+def _source_of(entry: Entry) -> bytes:
+    with open(entry.path, "rb") as file:
+        return file.read(MAX_SOURCE_BYTES + 1)
+
+
+def _tell(entry: Entry, parsed: ParsedFile, saved: dags.Saved) -> None:
+    """Log what is new about a file."""
+    error = saved.errors[0] if saved.errors else None
+    if error is not None and error.message != entry.error:
+        log.warning("dagfiles.import_error: file=%s line=%s: %s", parsed.path, error.line or "-", error.message)
+    entry.error = error.message if error else None
+    if saved.changed or saved.removed:
+        changed, removed = ",".join(saved.changed) or "-", ",".join(saved.removed) or "-"
+        log.info("dagfiles.saved: file=%s changed=%s gone=%s seconds=%g", parsed.path, changed, removed, parsed.seconds)
+        for warning in parsed.warnings:
+            log.info("dagfiles.warning: %s", warning)
