@@ -1,0 +1,181 @@
+"""What may a running attempt see and change? ``ControlPlane``: the one door from task processes to the metadata DB.
+
+It is called in the host process, from several threads, on behalf of one attempt at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from cryptography.fernet import MultiFernet
+
+from tradewind.config import Config
+from tradewind.errors import Conflict
+from tradewind.metadata import connections, dags, variables, xcoms
+from tradewind.metadata.crypto import decrypt, encrypt, make_fernet
+from tradewind.metadata.database import Database
+from tradewind.model.orders import AttemptOrder, XComValue
+from tradewind.sdk.channel import ConnectionData, FoundXCom, PreviousRun
+from tradewind.sdk.connection import Connection
+
+
+class ControlPlane(Protocol):
+    """All that a supervisor asks on behalf of an attempt. Calls may block; errors are told to the task that asked."""
+
+    def get_xcom(
+        self,
+        order: AttemptOrder,
+        *,
+        dag_id: str | None,
+        run_id: str | None,
+        task_ids: Sequence[str],
+        key: str,
+        map_index: int | None,
+        include_prior_dates: bool,
+    ) -> Sequence[FoundXCom]:
+        """See :meth:`tradewind.sdk.channel.TaskChannel.get_xcom`."""
+
+    def push_xcom(self, order: AttemptOrder, xcom: XComValue) -> None:
+        """Keep an XCom now. Raises :class:`Conflict` when the attempt is no longer the one that counts."""
+
+    def get_variable(self, order: AttemptOrder, key: str) -> str | None:
+        """Return the open text of a variable, or None."""
+
+    def set_variable(self, order: AttemptOrder, key: str, value: str, description: str | None) -> None:
+        """Create or replace a variable."""
+
+    def delete_variable(self, order: AttemptOrder, key: str) -> bool:
+        """Remove a variable; False when there was none."""
+
+    def get_connection(self, order: AttemptOrder, conn_id: str) -> ConnectionData | None:
+        """Return an open connection, or None."""
+
+    def get_previous_success(self, order: AttemptOrder) -> PreviousRun | None:
+        """Return the latest successful run of the same DAG with an earlier logical date, or None."""
+
+    def load_source(self, version_id: int) -> bytes:
+        """Return the DAG file of a version, byte for byte."""
+
+
+class SqlControlPlane:
+    """A :class:`ControlPlane` on the metadata DB.
+
+    A variable or connection that the environment of the host process gives (``TRADEWIND_VAR_X``, ``AIRFLOW_CONN_X``)
+    goes before the one in the database, as in Airflow. Task processes do not have that environment.
+    """
+
+    def __init__(self, database: Database, config: Config, environ: Mapping[str, str] | None = None) -> None:
+        """
+        Args:
+            environ: where variables and connections are looked up first; None: that of this process.
+        """
+        self._database, self._config = database, config
+        self._environ = os.environ if environ is None else environ
+        self._fernet: MultiFernet | None = None
+
+    def get_xcom(
+        self,
+        order: AttemptOrder,
+        *,
+        dag_id: str | None,
+        run_id: str | None,
+        task_ids: Sequence[str],
+        key: str,
+        map_index: int | None,
+        include_prior_dates: bool,
+    ) -> Sequence[FoundXCom]:
+        find = xcoms.find_xcoms_back if include_prior_dates else xcoms.find_xcoms
+        with self._database.read() as tx:
+            rows = find(tx, dag_id or order.dag_id, run_id or order.run_id, task_ids, key, map_index)
+        return [FoundXCom(row.task_id, row.map_index, row.run_id, row.value, row.location) for row in rows]
+
+    def push_xcom(self, order: AttemptOrder, xcom: XComValue) -> None:
+        with self._database.write() as tx:
+            is_kept = xcoms.push_xcom(tx, order.attempt_id, order.fence, xcom, self._database.now())
+        if not is_kept:
+            raise Conflict(
+                f"XCom {xcom.key!r} of task {order.task_id!r} was not kept: this attempt of it is over, since it was "
+                "cleared, cancelled or taken for lost. What it does now counts no more."
+            )
+
+    def get_variable(self, order: AttemptOrder, key: str) -> str | None:
+        given = self._from_environment("VAR", key)
+        if given is not None:
+            return given
+        with self._database.read() as tx:
+            token = variables.get_variable(tx, key)
+        return None if token is None else decrypt(self._key(), token, f"variable {key!r}")
+
+    def set_variable(self, order: AttemptOrder, key: str, value: str, description: str | None) -> None:
+        token = encrypt(self._key(), value)
+        with self._database.write() as tx:
+            variables.set_variable(tx, key, token, description)
+
+    def delete_variable(self, order: AttemptOrder, key: str) -> bool:
+        with self._database.write() as tx:
+            return variables.delete_variable(tx, key)
+
+    def get_connection(self, order: AttemptOrder, conn_id: str) -> ConnectionData | None:
+        given = self._from_environment("CONN", conn_id)
+        if given is not None:
+            return _open_connection(conn_id, given)
+        with self._database.read() as tx:
+            row = connections.get_connection(tx, conn_id)
+        if row is None:
+            return None
+        row = connections.decrypt_connection(self._key(), row) if row.password or row.extra else row
+        return ConnectionData(
+            conn_id=row.conn_id,
+            conn_type=row.conn_type,
+            description=row.description,
+            host=row.host,
+            schema=row.schema,
+            login=row.login,
+            password=row.password,
+            port=row.port,
+            extra=row.extra,
+        )
+
+    def get_previous_success(self, order: AttemptOrder) -> PreviousRun | None:
+        if order.logical_date is None:
+            return None
+        with self._database.read() as tx:
+            row = xcoms.previous_success(tx, order.dag_id, order.logical_date)
+        if row is None:
+            return None
+        return PreviousRun(row.run_id, row.data_interval_start, row.data_interval_end, row.started_at, row.ended_at)
+
+    def load_source(self, version_id: int) -> bytes:
+        with self._database.read() as tx:
+            return dags.load_source(tx, version_id)
+
+    def _key(self) -> MultiFernet:
+        if self._fernet is None:
+            self._fernet = make_fernet(self._config.core.fernet_key)
+        return self._fernet
+
+    def _from_environment(self, kind: str, name: str) -> str | None:
+        for prefix in ("TRADEWIND", "AIRFLOW"):
+            value = self._environ.get(f"{prefix}_{kind}_{name.upper()}")
+            if value is not None:
+                return value
+        return None
+
+
+def _open_connection(conn_id: str, text: str) -> ConnectionData:
+    """Read a connection that the environment gives, as JSON or as a URI."""
+    is_json = text.lstrip().startswith("{")
+    given = Connection.from_json(text, conn_id) if is_json else Connection(conn_id=conn_id, uri=text)
+    return ConnectionData(
+        conn_id=conn_id,
+        conn_type=given.conn_type or "",
+        description=given.description,
+        host=given.host,
+        schema=given.schema,
+        login=given.login,
+        password=given.password,
+        port=given.port,
+        extra=given.extra,
+    )

@@ -1,0 +1,102 @@
+"""Who answers what tasks ask for? The desk: each request becomes a call of the control plane, in a worker thread."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from pathlib import Path
+
+from executors.control_plane import ControlPlane
+from executors.runner.keepers import Source
+from executors.runner.protocol import (
+    Answer,
+    ConnectionAnswer,
+    DeleteVariable,
+    Done,
+    GetConnection,
+    GetPreviousSuccess,
+    GetVariable,
+    GetXCom,
+    PreviousAnswer,
+    PushXCom,
+    Refused,
+    Request,
+    SetVariable,
+    Text,
+    XComs,
+)
+from tradewind.errors import TradewindError
+from tradewind.model.orders import AttemptOrder
+from tradewind.model.parsed import source_digest
+
+log = logging.getLogger(__name__)
+
+
+class Desk:
+    """Answers for one control plane. Its methods block, and never raise."""
+
+    def __init__(self, control_plane: ControlPlane, dag_folder: Path) -> None:
+        """
+        Args:
+            dag_folder: where DAG files are; those outside it are known by their absolute paths.
+        """
+        self._control_plane, self._dag_folder = control_plane, dag_folder
+
+    def answer(self, order: AttemptOrder, request: Request) -> Answer:
+        """Return the answer to one request of an attempt."""
+        try:
+            return self._answer(order, request)
+        except TradewindError as error:
+            return Refused(str(error))
+        except Exception as error:  # one task's question must not end the others: it is told, and logged here
+            log.exception("%s of task %s of DAG %s failed.", type(request).__name__, order.task_id, order.dag_id)
+            return Refused(f"{type(request).__name__} failed in the supervisor: {type(error).__name__}: {error}")
+
+    def _answer(self, order: AttemptOrder, request: Request) -> Answer:
+        plane = self._control_plane
+        match request:
+            case GetXCom():
+                found = plane.get_xcom(
+                    order,
+                    dag_id=request.dag_id,
+                    run_id=request.run_id,
+                    task_ids=request.task_ids,
+                    key=request.key,
+                    map_index=request.map_index,
+                    include_prior_dates=request.include_prior_dates,
+                )
+                return XComs(tuple(found))
+            case PushXCom():
+                plane.push_xcom(order, request.xcom)
+                return Done()
+            case GetVariable():
+                return Text(plane.get_variable(order, request.key))
+            case SetVariable():
+                plane.set_variable(order, request.key, request.value, request.description)
+                return Done()
+            case DeleteVariable():
+                return Done(plane.delete_variable(order, request.key))
+            case GetConnection():
+                return ConnectionAnswer(plane.get_connection(order, request.conn_id))
+            case GetPreviousSuccess():
+                return PreviousAnswer(plane.get_previous_success(order))
+
+    def find_source(self, order: AttemptOrder) -> Source | str:
+        """Return the DAG file as it was when the run was made; or, in words, why it cannot be had.
+
+        It is read from the disk when it still says the same, else from the version that the run was made with.
+        """
+        path = self._dag_folder / order.file_path
+        with suppress(OSError):
+            text = path.read_bytes()
+            if source_digest(text) == order.source_digest:
+                return Source(path, text)
+        try:
+            text = self._control_plane.load_source(order.version_id)
+        except Exception as error:
+            log.exception("The source of version %s of DAG %s cannot be read.", order.version_id, order.dag_id)
+            return (
+                f"The DAG file {order.file_path} has changed or is gone since the run was made, and its text at that "
+                f"time cannot be read: {type(error).__name__}: {error}"
+            )
+        return Source(path, text)

@@ -1,0 +1,130 @@
+"""What does the supervisor hold of a keeper? A link: its socket, and which slots run under it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from executors.runner.peers import Peer
+from executors.runner.protocol import (
+    PROTOCOL_VERSION,
+    Exited,
+    FromKeeper,
+    Kill,
+    Load,
+    NotForked,
+    Run,
+    Setup,
+    Spawn,
+)
+
+_decoder: Final = msgspec.msgpack.Decoder(FromKeeper)
+_ROOT: Final = str(Path(__file__).resolve().parents[2])
+_BOOTSTRAP: Final = "import sys; sys.path.append({root!r}); from executors.runner.base_process import main; main({fd})"
+"""Finds our packages also where they are not installed, but behind everything else, so that no name of ours hides one
+of the user's."""
+
+
+class Watcher(Protocol):
+    """Who wants to know what becomes of slots."""
+
+    def exited(self, ended: Exited) -> None:
+        """The process of a slot has ended."""
+
+    def not_forked(self, failed: NotForked) -> None:
+        """The process of a slot could not be made."""
+
+    def lost(self, slot: int, why: str) -> None:
+        """Nobody watches the process of a slot any more; it is killed by the kernel or by us."""
+
+
+class KeeperLink:
+    """A keeper as the supervisor sees it."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        watcher: Watcher,
+        on_ready: Callable[[str | None], None],
+        on_gone: Callable[[str], None],
+    ) -> None:
+        """
+        Args:
+            on_ready: called once the keeper can be given work, or with why it never can.
+            on_gone: called when the keeper has ended by itself, before its slots are reported as lost.
+        """
+        self._watcher, self._on_ready, self._on_gone = watcher, on_ready, on_gone
+        self.slots: set[int] = set()
+        self.is_ready = False
+        self.peer: Final = Peer(loop, sock, _decoder, self._heard, self._ended)
+
+    def set_up(self, defaults: Mapping[str, Any]) -> None:
+        """Say what holds for every DAG file: for the base process, before anything else."""
+        self.peer.send(Setup(PROTOCOL_VERSION, dict(defaults)))
+
+    def load(self, path: str, source: bytes, dags_folder: str, timeout_seconds: float) -> None:
+        """Have a DAG file imported; ``on_ready`` or ``on_gone`` will be called."""
+        self.peer.send(Load(path, source, dags_folder, timeout_seconds))
+
+    def run(self, slot: int, channel: socket.socket) -> None:
+        """Have a task process forked that holds ``channel``, which is given away."""
+        self.slots.add(slot)
+        self.peer.send(Run(slot), attach=channel)
+
+    def kill(self, slot: int, signal: int) -> None:
+        """Send a signal to the process group of a slot."""
+        self.peer.send(Kill(slot, signal))
+
+    def spawn(self, control: socket.socket) -> None:
+        """Have a keeper forked that listens at ``control``, which is given away."""
+        self.peer.send(Spawn(), attach=control)
+
+    def close(self) -> None:
+        """Let the keeper end. Its task processes end with it."""
+        self.peer.close()
+
+    def _heard(self, message: FromKeeper) -> None:
+        if isinstance(message, Exited):
+            self.slots.discard(message.slot)
+            self._watcher.exited(message)
+        elif isinstance(message, NotForked):
+            self.slots.discard(message.slot)
+            self._watcher.not_forked(message)
+        elif message.version != PROTOCOL_VERSION:
+            self._on_ready(
+                f"it speaks version {message.version} of the protocol, and we speak {PROTOCOL_VERSION}: Tradewind was "
+                "changed while it ran; start it again"
+            )
+        else:
+            self.is_ready = message.unfit is None
+            self._on_ready(message.unfit)
+
+    def _ended(self, why: str) -> None:
+        self._on_gone(why)
+        slots, self.slots = self.slots, set()
+        for slot in slots:
+            self._watcher.lost(slot, why)
+
+
+def start_base_process(environment: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a base process. Return it and our end of its control socket."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        command = [sys.executable, "-P", "-c", _BOOTSTRAP.format(root=_ROOT, fd=theirs.fileno())]
+        process = subprocess.Popen(
+            command,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,  # Ctrl-C at the terminal is for the host, which ends the rest in order
+        )
+    return process, ours

@@ -1,0 +1,96 @@
+"""How does a DAG file get into a process? For keeping: imported once, then checked whether forking it is safe."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from executors.runner import linux
+from executors.runner.protocol import Load
+from tradewind import compat
+from tradewind.errors import DagError, did_you_mean
+from tradewind.sdk.loader import load_dag_file
+
+if TYPE_CHECKING:
+    from tradewind.sdk.dag import DAG
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFile:
+    """One imported DAG file."""
+
+    path: str
+    dags: Mapping[str, DAG]
+
+    def dag(self, dag_id: str) -> DAG:
+        """Return a DAG of the file.
+
+        Raises:
+            DagError: the file does not define it here, although it did when it was parsed.
+        """
+        try:
+            return self.dags[dag_id]
+        except KeyError:
+            raise DagError(
+                f"{self.path} did not define DAG {dag_id!r} when its task was to run, although it did when it was "
+                f"parsed.{did_you_mean(dag_id, self.dags)} A DAG file must define the same DAGs each time it is "
+                "imported: look for what depends on time, on the environment or on another system."
+            ) from None
+
+
+def load(path: str, source: bytes, dags_folder: str) -> LoadedFile:
+    """Import a DAG file into this process. Whatever its import raises is raised.
+
+    Args:
+        path: absolute.
+        source: what the file said when the run was made; the file may say something else by now.
+    """
+    compat.install()
+    return LoadedFile(path, {dag.dag_id: dag for dag in load_dag_file(path, source, dags_folder)})
+
+
+def load_for_keeping(command: Load) -> tuple[LoadedFile | None, str | None]:
+    """Import a DAG file into a process that will be forked for each of its tasks.
+
+    Returns:
+        The file; or why it cannot be kept, in which case this process must end: what a failed import leaves behind,
+        and threads, which a fork would cut off in the middle of anything, are not to be inherited.
+    """
+    try:
+        loaded = load(command.path, command.source, command.dags_folder)
+    except BaseException as error:
+        return None, f"its import failed: {type(error).__name__}: {error}"
+    if threading.active_count() > 1:
+        names = ", ".join(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
+        return None, f"its import started threads: {names}"
+    if linux.thread_count() > 1 and not _native_threads_stop_for_a_fork():
+        return None, "its import started native threads"
+    settle()
+    return loaded, None
+
+
+def settle() -> None:
+    """Make this process cheap to fork: what is there now is never looked at by the garbage collector again.
+
+    The collector stays off until a task process turns it on: a collection here would only touch pages, and each page
+    touched after a fork is copied.
+    """
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+
+
+def _native_threads_stop_for_a_fork() -> bool:
+    """Fork once, and see whether the libraries that started threads stop them for it, as OpenBLAS does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return linux.thread_count() == 1
