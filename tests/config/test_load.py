@@ -146,6 +146,16 @@ def test_a_wrong_variable_is_named(tmp_path):
         load_config({"TRADEWIND__CORE__PARALLELISM": "-1"}, tmp_path)
     with pytest.raises(UsageError, match="TRADEWIND__CORE__PARALELISM: there is no option"):
         load_config({"TRADEWIND__CORE__PARALELISM": "1"}, tmp_path)
+    with pytest.raises(UsageError, match="AIRFLOW__CORE__PARALELISM: there is no option"):
+        load_config({"AIRFLOW__CORE__PARALELISM": "1"}, tmp_path)
+    with pytest.raises(UsageError, match="would fetch a value by '_cmd'"):
+        load_config({"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD": "pass show db"}, tmp_path)
+
+
+def test_a_variable_for_a_later_airflow_is_only_named(tmp_path):
+    config = load_config({"AIRFLOW__CORE__NOT_YET_INVENTED": "1"}, tmp_path)
+
+    assert "AIRFLOW__CORE__NOT_YET_INVENTED" in config.warnings[0]
 
 
 def test_a_file_made_for_airflow_is_taken_with_warnings(tmp_path):

@@ -102,14 +102,20 @@ def _read_environment(environ: Mapping[str, str], given: _Raw, warnings: list[st
             if match is None:
                 continue
             section, name = match[1].lower(), match[2].lower()
-            if prefix == "AIRFLOW__" and explain_unknown(section, name) is None and section not in SECTIONS:
-                foreign.append(variable)  # a section of somebody else's plugin: not ours to judge
+            if prefix == "AIRFLOW__" and _is_strange(section, name):
+                foreign.append(variable)  # of a plugin, or of an Airflow that we do not know yet: not ours to judge
                 continue
             key = _settle(section, name, f"the environment variable {variable}", warnings, foreign, show=variable)
             if key is not None and (key == (section, name) or given.get(key, ("", Source("")))[1].kind != "env"):
                 given[key] = (environ[variable].strip(), Source("env", variable))
     if foreign:
         warnings.append(f"Environment variables for Airflow that mean nothing here: {', '.join(sorted(foreign))}.")
+
+
+def _is_strange(section: str, name: str) -> bool:
+    """Return whether nobody knows the option, and it does not look like a misspelt one of ours either."""
+    known = dict(options_of(SECTIONS[section])) if section in SECTIONS else {}
+    return name not in known and explain_unknown(section, name) is None and not did_you_mean(name, known)
 
 
 def _settle(
