@@ -13,18 +13,20 @@ Report = Callable[[Sequence[Fact]], None]
 
 
 class Executor(Protocol):
-    """A way to run attempts. The metadata DB decides what counts; an executor only carries.
+    """A way to run attempts. The metadata DB decides what counts; an executor only carries."""
 
-    Attributes:
-        name: what DAG files and ``[core] executor`` call it.
-        supervisor_id: the lease (``process.id``) of the supervisor inside this process, or None. When set, attempts
-            reach the metadata DB already claimed by it (state running, fence 1), since nobody else could see them
-            before: that saves a commit per task. When None, whoever runs an attempt claims it first, with one guarded
-            update, and forgets the attempt when that update finds nothing.
-    """
+    @property
+    def name(self) -> str:
+        """What DAG files and ``[core] executor`` call it."""
 
-    name: str
-    supervisor_id: UUID | None
+    @property
+    def supervisor_id(self) -> UUID | None:
+        """The lease (``process.id``) of the supervisor inside this process, or None.
+
+        When set, attempts reach the metadata DB already claimed by it (state running, fence 1), since nobody else could
+        see them before: that saves a commit per task. When None, whoever runs an attempt claims it first, with one
+        guarded update, and forgets the attempt when that update finds nothing.
+        """
 
     def start(self, report: Report) -> None:
         """Begin to work. ``report`` is kept until :meth:`stop`. Called once."""

@@ -156,15 +156,15 @@ class ReadyQueue:
         # The DAG with the least running goes first; after that they take turns.
         turns = sorted(self._dags, key=lambda dag_id: (usage.dag_active[dag_id], dag_id))
         blocked: set[Lane] = set()
-        while turns and not usage.is_full:
+        while turns:
             still: list[str] = []
             for dag_id in turns:
+                if usage.is_full:
+                    return
                 candidate = self._take_best(dag_id, usage, blocked, is_ready)
                 if candidate is not None:
                     still.append(dag_id)
                     yield candidate
-                if usage.is_full:
-                    return
             turns = still
 
     def _take_best(

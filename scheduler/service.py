@@ -73,8 +73,8 @@ def _run(config: Config, db: Database, on_ready: Callable[[], None] | None, stop
     if stop is None:
         _stop_on_signals(scheduler)
     else:
-        threading.Thread(target=lambda: (stop.wait(), scheduler.stop()), name="stopper", daemon=True).start()
-    manager = DagFileManager(config=config, db=db, on_change=scheduler.ring)
+        threading.Thread(target=_stop_when, args=(stop, scheduler), name="stopper", daemon=True).start()
+    manager = DagFileManager(config, db, on_change=scheduler.ring)
     log.info(
         "scheduler %s on %s: parallelism %d, lease %g s",
         __version__,
@@ -85,12 +85,20 @@ def _run(config: Config, db: Database, on_ready: Callable[[], None] | None, stop
     manager.start()
     try:
         if on_ready is not None:
-            threading.Thread(
-                target=lambda: scheduler.wait_ready(60) and on_ready(), name="on-ready", daemon=True
-            ).start()
+            threading.Thread(target=_tell_ready, args=(scheduler, on_ready), name="on-ready", daemon=True).start()
         scheduler.run()
     finally:
         manager.stop()
+
+
+def _stop_when(stop: threading.Event, scheduler: Scheduler) -> None:
+    stop.wait()
+    scheduler.stop()
+
+
+def _tell_ready(scheduler: Scheduler, on_ready: Callable[[], None]) -> None:
+    if scheduler.wait_ready(60):
+        on_ready()
 
 
 def _stop_on_signals(scheduler: Scheduler) -> None:

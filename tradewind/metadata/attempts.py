@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, or_, select, update
+from sqlalchemy import Connection, RowMapping, or_, select, update
 from sqlalchemy import exists as sql_exists
 
 from tradewind.metadata.inbox import fact_message, send
@@ -79,11 +79,11 @@ _ACTIVE = (
 
 def list_attempts(tx: Connection, run_pk: int, task_id: str | None = None, map_index: int = -1) -> list[AttemptRecord]:
     """Return the attempts of a run, or of one task instance of it, in the order of their tries."""
-    query = select(*_RECORD).where(Attempt.run_pk == run_pk)
+    query = select(*_RECORD).select_from(Attempt).where(Attempt.run_pk == run_pk)
     if task_id is not None:
         query = query.where(Attempt.task_id == task_id, Attempt.map_index == map_index)
     rows = tx.execute(query.order_by(Attempt.task_id, Attempt.map_index, Attempt.try_number))
-    return [AttemptRecord(*row) for row in rows]
+    return [AttemptRecord(*tuple(row)) for row in rows]
 
 
 def claim_attempts(tx: Connection, ids: Sequence[UUID], supervisor_id: UUID) -> list[UUID]:
@@ -114,11 +114,10 @@ def load_orders(tx: Connection, ids: Sequence[UUID]) -> list[AttemptOrder]:
         )
         .where(Attempt.id.in_(ids))
     )
-    return [_order(row) for row in rows]
+    return [_order(row) for row in rows.mappings()]
 
 
-def _order(row: Row[tuple[Attempt, DagRun, str, str, int]]) -> AttemptOrder:
-    m = row._mapping
+def _order(m: RowMapping) -> AttemptOrder:
     return AttemptOrder(
         attempt_id=m[Attempt.__table__.c.id],
         fence=m[Attempt.__table__.c.fence],

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tradewind.metadata.inbox import delete_rows
@@ -187,10 +187,21 @@ def _write_tasks(tx: Connection, changes: Sequence[RunChange]) -> None:
         tx.execute(_UPDATE_TASK, known)
 
 
+def _known(name: str) -> ColumnElement[Any]:
+    """Set a column of an attempt, unless the fact does not know it: then what was said before stays."""
+    column = _ATTEMPT.c[name]
+    return func.coalesce(bindparam(f"v_{name}", type_=column.type), column, type_=column.type)
+
+
 _START_ATTEMPT = (
     update(_ATTEMPT)
     .where(Attempt.id == bindparam("b_id"), Attempt.state != AttemptState.ENDED)
-    .values(started_at=bindparam("v_at"), hostname=bindparam("v_hostname"), pid=bindparam("v_pid"))
+    .values(
+        started_at=bindparam("v_at"),
+        hostname=bindparam("v_hostname"),
+        pid=bindparam("v_pid"),
+        rendered=_known("rendered"),
+    )
 )
 _END_ATTEMPT = (
     update(_ATTEMPT)
@@ -198,11 +209,12 @@ _END_ATTEMPT = (
     .values(
         state=AttemptState.ENDED,
         outcome=bindparam("v_outcome"),
-        started_at=bindparam("v_started_at"),
+        started_at=_known("started_at"),
         ended_at=bindparam("v_at"),
         error=bindparam("v_error"),
-        hostname=bindparam("v_hostname"),
-        pid=bindparam("v_pid"),
+        hostname=_known("hostname"),
+        pid=_known("pid"),
+        rendered=_known("rendered"),
         exit_code=bindparam("v_exit_code"),
         signal=bindparam("v_signal"),
         peak_rss_bytes=bindparam("v_peak_rss_bytes"),
@@ -226,7 +238,13 @@ def _write_attempts(tx: Connection, changes: Sequence[RunChange], now: datetime)
     if new:
         tx.execute(insert(_ATTEMPT), new)
     started = [
-        {"b_id": fact.attempt_id, "v_at": fact.at, "v_hostname": fact.hostname, "v_pid": fact.pid}
+        {
+            "b_id": fact.attempt_id,
+            "v_at": fact.at,
+            "v_hostname": fact.hostname,
+            "v_pid": fact.pid,
+            "v_rendered": fact.rendered,
+        }
         for change in changes
         for fact in change.started
     ]
@@ -267,6 +285,7 @@ def _end_row(fact: AttemptEnded) -> dict[str, Any]:
         "v_started_at": fact.started_at,
         "v_at": fact.at,
         "v_error": fact.error,
+        "v_rendered": fact.rendered,
         "v_hostname": fact.hostname or None,
         "v_pid": fact.pid or None,
         "v_exit_code": fact.exit_code,

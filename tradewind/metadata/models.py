@@ -21,7 +21,6 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
-    TextClause,
     UniqueConstraint,
     Uuid,
     text,
@@ -46,9 +45,12 @@ def _state(enum: type[StrEnum], name: str) -> Enum:
     )
 
 
-def _where(condition: TextClause) -> dict[str, TextClause]:
-    """Make an index partial on both databases."""
-    return {"postgresql_where": condition, "sqlite_where": condition}
+_UNFINISHED = "state IN ('scheduled', 'queued', 'running', 'up_for_retry')"
+
+
+def _partial_index(name: str, *columns: str, where: str) -> Index:
+    """An index over the few rows that ``where`` holds for, on both databases."""
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 
 class Base(DeclarativeBase):
@@ -162,7 +164,7 @@ class DagRun(Base):
     __table_args__ = (
         UniqueConstraint("dag_id", "run_id"),
         UniqueConstraint("dag_id", "logical_date"),
-        Index("ix_dag_run_active", "state", "dag_id", "run_after", **_where(text("state IN ('queued', 'running')"))),
+        _partial_index("ix_dag_run_active", "state", "dag_id", "run_after", where="state IN ('queued', 'running')"),
         Index("ix_dag_run_dag_id_run_after", "dag_id", "run_after"),
         Index("ix_dag_run_run_after", "run_after"),
         CheckConstraint("(ended_at IS NOT NULL) = (state IN ('success', 'failed'))", name="ended_iff_final"),
@@ -228,7 +230,7 @@ class TaskInstance(Base):
 
     __tablename__ = "task_instance"
     __table_args__ = (
-        Index("ix_task_instance_state", "state", **_where(text("state IN ('scheduled', 'queued', 'running', 'up_for_retry')"))),
+        _partial_index("ix_task_instance_state", "state", where=_UNFINISHED),
         Index("ix_task_instance_dag_id_task_id", "dag_id", "task_id"),
     )  # fmt: skip
 
@@ -256,7 +258,7 @@ class Attempt(Base):
 
     __tablename__ = "attempt"
     __table_args__ = (
-        Index("ix_attempt_active", "state", "supervisor_id", **_where(text("state <> 'ended'"))),
+        _partial_index("ix_attempt_active", "state", "supervisor_id", where="state <> 'ended'"),
         Index("ix_attempt_run_pk_task_id", "run_pk", "task_id", "map_index"),
     )  # fmt: skip
 
