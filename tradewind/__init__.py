@@ -41,7 +41,7 @@ _WHERE: Final[dict[str, str]] = {
     "teardown": "tradewind.sdk.taskflow",
 }
 
-__all__ = ["__version__", *sorted(_WHERE)]  # noqa: PLE0604  the names come from the table
+__all__ = ["__version__", *sorted(_WHERE)]
 
 if TYPE_CHECKING:
     from tradewind.sdk import macros as macros

@@ -9,7 +9,8 @@ import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
-from types import ModuleType
+from opcode import opmap
+from types import FrameType, ModuleType
 from typing import Any
 
 from tradewind.compat.names import Name, gone_hint, is_package, names_of
@@ -55,12 +56,13 @@ class AirflowModule(ModuleType):
     """One module of the ``airflow`` tree; its names are looked up in the table when they are first used."""
 
     def __getattr__(self, attribute: str) -> Any:
-        if attribute.startswith("__"):
-            raise AttributeError(attribute)
         known = names_of(self.__name__)
         found = known.get(attribute)
         if found is None:
-            raise AttributeError(_unknown(self.__name__, attribute, known))
+            if attribute.startswith("__"):
+                raise AttributeError(attribute)
+            message = _unknown(self.__name__, attribute, known)
+            raise ImportError(message) if _is_from_import(sys._getframe(1)) else AttributeError(message)
         value = _load(self.__name__, attribute, found)
         setattr(self, attribute, value)
         return value
@@ -69,10 +71,17 @@ class AirflowModule(ModuleType):
         return sorted({*vars(self), *names_of(self.__name__)})
 
 
+def _is_from_import(frame: FrameType) -> bool:
+    """Whether ``frame`` stands at ``from x import y``: Python would replace the words of an AttributeError there."""
+    return frame.f_code.co_code[frame.f_lasti] == opmap["IMPORT_FROM"]
+
+
 def _load(module: str, attribute: str, found: Name) -> Any:
     if found.new_form:
         warnings.warn(
-            f"{module}.{attribute} is gone since Airflow 3; write {found.new_form} instead", DeprecationWarning, stacklevel=3
+            f"{module}.{attribute} is gone since Airflow 3; write {found.new_form} instead",
+            DeprecationWarning,
+            stacklevel=3,
         )
     target = import_module(found.module)
     return getattr(target, found.attribute) if found.attribute else target
@@ -113,4 +122,6 @@ class AirflowFinder(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Nothing to run: names come on demand."""
         module.__doc__ = f"{module.__name__}, as Tradewind offers it."
-        module.__dict__["__all__"] = sorted(name for name, found in names_of(module.__name__).items() if not found.new_form)
+        module.__dict__["__all__"] = sorted(
+            name for name, found in names_of(module.__name__).items() if not found.new_form
+        )

@@ -25,7 +25,8 @@ def _tree() -> dict[str, dict[str, Name]]:
     tree = {module: {name: _parsed(place) for name, place in names.items()} for module, names in TABLES.items()}
     for old, new, warns in SAME:
         tree[old] = {
-            name: found._replace(new_form=f"from {new} import {name}") if warns else found for name, found in tree[new].items()
+            name: found._replace(new_form=f"from {new} import {name}") if warns else found
+            for name, found in tree[new].items()
         }
     for module in list(tree):
         parent = module.rpartition(".")[0]
@@ -60,5 +61,3 @@ def gone_hint(name: str) -> str:
     """Return a sentence about what to do without ``name``, or an empty text."""
     best: str = max((prefix for prefix in HINTS if name.startswith(prefix)), key=len, default="")
     return f" {HINTS[best]}" if best else ""
-
-

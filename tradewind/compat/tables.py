@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+_STANDARD: Final = "airflow.providers.standard.operators"
 _DAG: Final = {"DAG": "sdk.dag:DAG", "dag": "sdk.dag_decorator:dag"}
 _TASKFLOW: Final = {
     "task": "sdk.taskflow:task",
@@ -36,10 +37,15 @@ _STATES: Final = {
 }
 _EXCEPTIONS: Final = {
     name: f"sdk.exceptions:{name}"
-    for name in (
-        "AirflowException AirflowFailException AirflowNotFoundException AirflowSkipException AirflowTaskTimeout "
-        "ParamValidationError XComNotFound"
-    ).split()
+    for name in [
+        "AirflowException",
+        "AirflowFailException",
+        "AirflowNotFoundException",
+        "AirflowSkipException",
+        "AirflowTaskTimeout",
+        "ParamValidationError",
+        "XComNotFound",
+    ]
 }
 
 TABLES: Final[dict[str, dict[str, str]]] = {
@@ -74,13 +80,20 @@ TABLES: Final[dict[str, dict[str, str]]] = {
     "airflow.sdk.exceptions": _EXCEPTIONS,
     "airflow.sdk.timezone": {},
     "airflow.sdk.types": {"DagRunType": "sdk.rules:DagRunType"},
-    "airflow.sdk.definitions.context": {"Context": "sdk.context:Context", "get_current_context": "sdk.current:get_current_context"},
+    "airflow.sdk.definitions.context": {
+        "Context": "sdk.context:Context",
+        "get_current_context": "sdk.current:get_current_context",
+    },
     "airflow.sdk.definitions.dag": _DAG,
     "airflow.sdk.definitions.param": _PARAMS,
     "airflow.sdk.definitions.xcom_arg": {"XComArg": "sdk.xcom_arg:XComArg"},
     "airflow.sdk.bases.operator": {"BaseOperator": "sdk.operator:BaseOperator", **_EDGES},
     "airflow.sdk.bases.hook": {"BaseHook": "sdk.connection:BaseHook"},
-    "airflow.exceptions": {**_EXCEPTIONS, "DuplicateTaskIdFound": "errors:DuplicateTaskId", "AirflowDagCycleException": "errors:DagCycle"},
+    "airflow.exceptions": {
+        **_EXCEPTIONS,
+        "DuplicateTaskIdFound": "errors:DuplicateTaskId",
+        "AirflowDagCycleException": "errors:DagCycle",
+    },
     "airflow.decorators": {**_TASKFLOW, "dag": "sdk.dag_decorator:dag"},
     "airflow.models": {
         "DAG": "sdk.dag:DAG",
@@ -101,29 +114,42 @@ TABLES: Final[dict[str, dict[str, str]]] = {
     "airflow.hooks.base": {"BaseHook": "sdk.connection:BaseHook"},
     "airflow.macros": {
         name: f"sdk.macros:{name}"
-        for name in "ds_add ds_format datetime_diff_for_humans datetime timedelta dateutil json random time uuid".split()
+        for name in [
+            "ds_add",
+            "ds_format",
+            "datetime_diff_for_humans",
+            "datetime",
+            "timedelta",
+            "dateutil",
+            "json",
+            "random",
+            "time",
+            "uuid",
+        ]
     },
     "airflow.operators": {},
     "airflow.operators.python": _PYTHON,
     "airflow.operators.bash": _BASH,
     "airflow.operators.empty": _EMPTY,
     "airflow.operators.dummy": {
-        "DummyOperator": "sdk.operators.empty:EmptyOperator ! from airflow.providers.standard.operators.empty import EmptyOperator"
+        "DummyOperator": f"sdk.operators.empty:EmptyOperator ! {_STANDARD}.empty.EmptyOperator"
     },
     "airflow.operators.python_operator": {
-        "PythonOperator": "sdk.operators.python:PythonOperator ! from airflow.providers.standard.operators.python import PythonOperator"
+        "PythonOperator": f"sdk.operators.python:PythonOperator ! {_STANDARD}.python.PythonOperator"
     },
     "airflow.operators.bash_operator": {
-        "BashOperator": "sdk.operators.bash:BashOperator ! from airflow.providers.standard.operators.bash import BashOperator"
+        "BashOperator": f"sdk.operators.bash:BashOperator ! {_STANDARD}.bash.BashOperator"
     },
     "airflow.operators.dummy_operator": {
-        "DummyOperator": "sdk.operators.empty:EmptyOperator ! from airflow.providers.standard.operators.empty import EmptyOperator"
+        "DummyOperator": f"sdk.operators.empty:EmptyOperator ! {_STANDARD}.empty.EmptyOperator"
     },
     "airflow.providers.standard": {},
     "airflow.providers.standard.operators.python": _PYTHON,
     "airflow.providers.standard.operators.bash": _BASH,
     "airflow.providers.standard.operators.empty": _EMPTY,
-    "airflow.timetables.trigger": {name: _TIMETABLES[name] for name in ("CronTriggerTimetable", "DeltaTriggerTimetable")},
+    "airflow.timetables.trigger": {
+        name: _TIMETABLES[name] for name in ("CronTriggerTimetable", "DeltaTriggerTimetable")
+    },
     "airflow.timetables.interval": {
         name: _TIMETABLES[name] for name in ("CronDataIntervalTimetable", "DeltaDataIntervalTimetable")
     },
@@ -148,7 +174,19 @@ TABLES: Final[dict[str, dict[str, str]]] = {
     "airflow.utils.task_group": {"TaskGroup": "sdk.task_group:TaskGroup"},
     "airflow.utils.timezone": {
         name: f"compat.timezone:{name}"
-        for name in "utc utcnow utc_epoch datetime parse make_aware make_naive is_localized is_naive convert_to_utc coerce_datetime".split()
+        for name in [
+            "utc",
+            "utcnow",
+            "utc_epoch",
+            "datetime",
+            "parse",
+            "make_aware",
+            "make_naive",
+            "is_localized",
+            "is_naive",
+            "convert_to_utc",
+            "coerce_datetime",
+        ]
     },
     "airflow.utils.trigger_rule": {"TriggerRule": "sdk.rules:TriggerRule"},
     "airflow.utils.types": {"DagRunType": "sdk.rules:DagRunType"},
@@ -156,10 +194,14 @@ TABLES: Final[dict[str, dict[str, str]]] = {
 }
 TABLES["airflow.sdk.timezone"] = TABLES["airflow.utils.timezone"]
 
-SAME: Final[tuple[tuple[str, str, bool], ...]] = (("airflow.contrib.operators.bash_operator", "airflow.operators.bash", True),)
+SAME: Final[tuple[tuple[str, str, bool], ...]] = (
+    ("airflow.contrib.operators.bash_operator", "airflow.operators.bash", True),
+)
 """Modules that have the names of another: old module, the other, whether to warn."""
 
-_LATER: Final = "It is not supported yet."
+_LATER: Final = "They are not supported yet."
+_BRANCH: Final = f"Branches: {_LATER} Use AirflowSkipException and trigger rules."
+_SHORT: Final = f"Short circuits: {_LATER} Raise AirflowSkipException instead."
 HINTS: Final[dict[str, str]] = {
     "airflow.sensors": f"Sensors: {_LATER} Poll inside a task with retries.",
     "airflow.providers.standard.sensors": f"Sensors: {_LATER} Poll inside a task with retries.",
@@ -168,10 +210,10 @@ HINTS: Final[dict[str, str]] = {
     "airflow.sdk.Asset": f"Assets: {_LATER} Give the DAG a time schedule.",
     "airflow.providers": "Providers are written for Apache Airflow; call the system's own client library in a @task.",
     "airflow.operators.subdag": "SubDAGs are gone since Airflow 3; use TaskGroup.",
-    "airflow.operators.python.BranchPythonOperator": f"Branching: {_LATER} Use AirflowSkipException and trigger rules.",
-    "airflow.operators.python.ShortCircuitOperator": f"Short circuits: {_LATER} Raise AirflowSkipException instead.",
-    "airflow.providers.standard.operators.python.Branch": f"Branching: {_LATER} Use AirflowSkipException and trigger rules.",
-    "airflow.providers.standard.operators.python.ShortCircuit": f"Short circuits: {_LATER} Raise AirflowSkipException instead.",
+    "airflow.operators.python.BranchPythonOperator": _BRANCH,
+    "airflow.operators.python.ShortCircuitOperator": _SHORT,
+    "airflow.providers.standard.operators.python.Branch": _BRANCH,
+    "airflow.providers.standard.operators.python.ShortCircuit": _SHORT,
     "airflow.settings": "A task cannot reach the metadata DB; use the REST API.",
     "airflow.utils.session": "A task cannot reach the metadata DB; use the REST API.",
     "airflow.utils.db": "A task cannot reach the metadata DB; use the REST API.",

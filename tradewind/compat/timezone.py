@@ -20,7 +20,7 @@ def utcnow() -> dt.datetime:
 def datetime(*args: Any, **kwargs: Any) -> dt.datetime:
     """Return an aware datetime, in UTC unless ``tzinfo`` says otherwise."""
     kwargs.setdefault("tzinfo", UTC)
-    return dt.datetime(*args, **kwargs)
+    return dt.datetime(*args, **kwargs)  # noqa: DTZ001  see the line above
 
 
 def parse(string: str, timezone: Any = None, *, strict: bool = False) -> pendulum.DateTime:

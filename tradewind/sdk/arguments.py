@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from types import FrameType
 from typing import Any, Final
 
 from tradewind.errors import did_you_mean
@@ -15,6 +18,7 @@ Check = Callable[[str, str, Any], Any]
 """Takes who asks (``"BashOperator 'x'"``), the argument's name and value; returns the value to keep, or raises."""
 
 _ID: Final = re.compile(r"[\w.\-]+")
+_HERE: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
 MAX_ID_LENGTH: Final = 250
 
 
@@ -127,7 +131,7 @@ def ignored(why: str) -> Check:
 
     def check(who: str, name: str, value: Any) -> Any:
         if value is not None and value != {} and value is not False:
-            warnings.warn(f"{who}: {name} has no effect: {why}", IgnoredArgumentWarning, stacklevel=2)
+            warn_user(f"{who}: {name} has no effect: {why}", IgnoredArgumentWarning)
         return value
 
     return check
@@ -152,9 +156,31 @@ def unknown(who: str, names: Iterable[str], known: Iterable[str]) -> DagArgument
 
 def renamed(who: str, old: str, new: str) -> None:
     """Warn that an argument's name is that of Airflow 2."""
-    warnings.warn(f"{who}: {old} is the name of Airflow 2; write {new}= instead", DeprecationWarning, stacklevel=2)
+    warn_user(f"{who}: {old} is the name of Airflow 2; write {new}= instead", DeprecationWarning)
 
 
 def removed(who: str, old: str, why: str) -> None:
     """Warn that an argument of Airflow 2 is gone and needs no replacement."""
-    warnings.warn(f"{who}: {old} is gone since Airflow 3: {why}; remove it", DeprecationWarning, stacklevel=2)
+    warn_user(f"{who}: {old} is gone since Airflow 3: {why}; remove it", DeprecationWarning)
+
+
+def calling_frame() -> FrameType:
+    """Return the nearest frame outside of this package: the DAG file, or a factory that it uses."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and os.path.abspath(frame.f_code.co_filename).startswith(_HERE):
+        frame = frame.f_back
+    return frame
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Warn, as from the line of the DAG file that caused it."""
+    frame = calling_frame()
+    place = frame.f_globals
+    warnings.warn_explicit(
+        message,
+        category,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        module=place.get("__name__"),
+        registry=place.setdefault("__warningregistry__", {}),
+    )

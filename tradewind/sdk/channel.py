@@ -16,7 +16,7 @@ from tradewind.model.orders import XComValue
 from tradewind.xcom.policy import XComPolicy
 
 
-class ChannelClosed(Exception):  # noqa: N818  says what happened, not that the task erred
+class ChannelClosed(Exception):
     """The supervisor that a task talks to is gone."""
 
 
@@ -101,7 +101,7 @@ class TaskChannel(Protocol):
         """Return the latest successful run before this one, or None."""
 
     def set_rendered_fields(self, fields: Mapping[str, Any]) -> None:
-        """Keep the template fields as this attempt sees them, for the UI. Plain JSON; secrets are masked by the keeper."""
+        """Keep the template fields as this attempt sees them, for the UI. Plain JSON; the keeper masks secrets."""
 
     def mask_secret(self, value: str) -> None:
         """From now on show ``***`` in place of ``value`` in logs and rendered fields of this attempt."""

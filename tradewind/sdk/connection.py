@@ -20,7 +20,7 @@ _EXTRA = "__extra__"
 class Connection:
     """One connection. Give its parts, or ``uri``, e.g. ``postgres://user:pass@host:5432/db?sslmode=require``."""
 
-    def __init__(  # noqa: PLR0913  the parts of a connection
+    def __init__(
         self,
         conn_id: str | None = None,
         conn_type: str | None = None,
@@ -49,7 +49,9 @@ class Connection:
     def _take_uri(self, uri: str) -> None:
         split = urlsplit(uri)
         if not split.scheme:
-            raise AirflowException(f"Connection {self.conn_id!r}: {uri!r} is not a URI. Write type://login:password@host:port/schema.")
+            raise AirflowException(
+                f"Connection {self.conn_id!r}: {uri!r} is not a URI. Write type://login:password@host:port/schema."
+            )
         self.conn_type = _SCHEMES.get(split.scheme, split.scheme.replace("-", "_"))
         authority, _, _ = split.netloc.rpartition("@")
         login, has_password, password = authority.partition(":")
@@ -58,7 +60,9 @@ class Connection:
         try:
             self.host, self.port = (unquote(split.hostname) if split.hostname else None), split.port
         except ValueError as error:
-            raise AirflowException(f"Connection {self.conn_id!r}: {error}. The port must be a number from 0 to 65535.") from None
+            raise AirflowException(
+                f"Connection {self.conn_id!r}: {error}. The port must be a number from 0 to 65535."
+            ) from None
         self.host = self._host_as_written(split.netloc) or self.host
         self.schema = unquote(split.path[1:]) if len(split.path) > 1 else None
         query = dict(parse_qsl(split.query, keep_blank_values=True))
@@ -79,7 +83,9 @@ class Connection:
         try:
             json.loads(self.extra or "{}")
         except ValueError:
-            raise AirflowException(f"Connection {self.conn_id!r}: extra is not JSON. Write a JSON object such as {{}}.") from None
+            raise AirflowException(
+                f"Connection {self.conn_id!r}: extra is not JSON. Write a JSON object such as {{}}."
+            ) from None
 
     @classmethod
     def from_json(cls, text: str, conn_id: str | None = None) -> Connection:
@@ -101,7 +107,9 @@ class Connection:
         try:
             return cls(conn_id=conn_id, **parts)
         except TypeError as error:
-            raise AirflowException(f"Connection {conn_id!r}: {error}. Use conn_type, host, login, password, ...") from None
+            raise AirflowException(
+                f"Connection {conn_id!r}: {error}. Use conn_type, host, login, password, ..."
+            ) from None
 
     @classmethod
     def from_data(cls, data: ConnectionData) -> Connection:
@@ -125,7 +133,8 @@ class Connection:
         data = way_out.get_connection(conn_id)
         if data is None:
             raise AirflowNotFoundException(
-                f"Connection {conn_id!r} does not exist. Create it with `tradewind connections add {conn_id} --conn-uri URI`."
+                f"Connection {conn_id!r} does not exist. "
+                f"Create it with `tradewind connections add {conn_id} --conn-uri URI`."
             )
         found = cls.from_data(data)
         if found.password:
@@ -171,7 +180,7 @@ class Connection:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Connection) and vars(self) == vars(other)
 
-    __hash__ = None  # type: ignore[assignment]  it can be changed
+    __hash__ = None  # type: ignore[assignment]  # it can be changed
 
     def __repr__(self) -> str:
         return f"<Connection {self.conn_id}: {self.conn_type}>"

@@ -39,7 +39,7 @@ class Context(dict[str, Any]):
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a value, or ``default`` when there is no such name."""
-        return self[name] if name in self else default
+        return self[name] if name in self else default  # noqa: SIM401  this is get() itself
 
     def names(self) -> frozenset[str]:
         """Return every name there is, worked out or not."""
@@ -62,7 +62,7 @@ class Context(dict[str, Any]):
     def render(self, task: BaseOperator, text: str) -> Any:
         """Return ``text`` rendered as a template of ``task``."""
         # Late: Jinja2 is needed only by tasks that have templates.
-        from tradewind.sdk.templates import Renderer  # noqa: PLC0415
+        from tradewind.sdk.templates import Renderer
 
         return Renderer(task, self).render_value(text)
 

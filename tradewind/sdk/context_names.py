@@ -5,20 +5,57 @@ from __future__ import annotations
 from typing import Final
 
 DATED_NAMES: Final = frozenset(
-    "data_interval_end data_interval_start ds ds_nodash logical_date ts ts_nodash ts_nodash_with_tz "
-    "task_instance_key_str".split()
+    [
+        "data_interval_end",
+        "data_interval_start",
+        "ds",
+        "ds_nodash",
+        "logical_date",
+        "ts",
+        "ts_nodash",
+        "ts_nodash_with_tz",
+        "task_instance_key_str",
+    ]
 )
 """Those that exist only when the run has a logical date; the last one does always."""
 
 LATER_NAMES: Final = frozenset(
-    "asset_state_store expanded_ti_count inlet_events outlet_events partition_date partition_key task_state_store "
-    "triggering_asset_events".split()
+    [
+        "asset_state_store",
+        "expanded_ti_count",
+        "inlet_events",
+        "outlet_events",
+        "partition_date",
+        "partition_key",
+        "task_state_store",
+        "triggering_asset_events",
+    ]
 )
 """Names of Airflow whose feature does not exist yet; asking for one says so."""
 
 CONTEXT_NAMES: Final = DATED_NAMES | frozenset(
-    "conn dag dag_run exception inlets macros map_index_template outlets params prev_data_interval_end_success "
-    "prev_data_interval_start_success prev_end_date_success prev_start_date_success reason run_id task task_instance "
-    "templates_dict ti try_number var".split()
+    [
+        "conn",
+        "dag",
+        "dag_run",
+        "exception",
+        "inlets",
+        "macros",
+        "map_index_template",
+        "outlets",
+        "params",
+        "prev_data_interval_end_success",
+        "prev_data_interval_start_success",
+        "prev_end_date_success",
+        "prev_start_date_success",
+        "reason",
+        "run_id",
+        "task",
+        "task_instance",
+        "templates_dict",
+        "ti",
+        "try_number",
+        "var",
+    ]
 )
 """Every name that a context can have."""

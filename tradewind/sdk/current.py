@@ -1,4 +1,4 @@
-"""Which DAG, task group and task are we inside of? The stacks behind ``with DAG(...)`` and ``get_current_context()``."""
+"""Which DAG, task group and task are we inside of? The stacks behind ``with DAG(...)`` and its kin."""
 
 from __future__ import annotations
 

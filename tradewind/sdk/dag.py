@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, tzinfo
 from types import TracebackType
@@ -19,8 +18,6 @@ from tradewind.sdk.task_group import TaskGroup
 if TYPE_CHECKING:
     from tradewind.sdk.operator import BaseOperator
     from tradewind.timetables import Timetable
-
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 class DAG:
@@ -42,7 +39,7 @@ class DAG:
         if isinstance(self.default_args.get("params"), Mapping):
             self.params = ParamsDict({**self.default_args.pop("params"), **self.params.declared()})
         self._settle_dates()
-        self.fileloc = _calling_file()
+        self.fileloc = arguments.calling_frame().f_code.co_filename
         self.edge_labels: dict[tuple[str, str], str] = {}
         self.task_dict: dict[str, BaseOperator] = {}
         self.group_dict: dict[str, TaskGroup] = {}
@@ -86,10 +83,12 @@ class DAG:
         self.end_date = zones.aware(self.end_date, self.timezone)
 
     def _default_date(self, name: str) -> datetime | None:
-        date: datetime | None = arguments.optional_instant(self.who, f"default_args[{name!r}]", self.default_args.get(name))
+        date: datetime | None = arguments.optional_instant(
+            self.who, f"default_args[{name!r}]", self.default_args.get(name)
+        )
         return date
 
-    # --- schedule ------------------------------------------------------------------------------------------------------
+    # --- schedule --------------------------------------------------------------------------------
 
     @property
     def timetable(self) -> Timetable:
@@ -100,12 +99,12 @@ class DAG:
         """
         if self._timetable is None:
             # Late, since croniter costs more than all the rest of this package, and many imports never ask.
-            from tradewind.sdk.schedule import timetable_of  # noqa: PLC0415
+            from tradewind.sdk.schedule import timetable_of
 
             self._timetable = timetable_of(self)
         return self._timetable
 
-    # --- tasks and groups ------------------------------------------------------------------------------------------------
+    # --- tasks and groups ------------------------------------------------------------------------
 
     def add_task(self, task: BaseOperator) -> None:
         """Take ``task`` into the DAG.
@@ -129,7 +128,7 @@ class DAG:
 
     def add_group(self, group: TaskGroup) -> None:
         """Take ``group`` into the DAG; its id was found to be free."""
-        assert group.group_id is not None  # noqa: S101  the root is never added
+        assert group.group_id is not None
         self.group_dict[group.group_id] = group
 
     def taken_ids(self) -> set[str]:
@@ -186,7 +185,7 @@ class DAG:
         """Every pair (upstream task id, downstream task id), sorted."""
         return sorted((up, task.task_id) for task in self.tasks for up in task.upstream_task_ids)
 
-    # --- context manager -------------------------------------------------------------------------------------------------
+    # --- context manager -------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
         push_dag(self)
@@ -199,7 +198,7 @@ class DAG:
         pop_group()
         pop_dag()
 
-    # --- run it here -----------------------------------------------------------------------------------------------------
+    # --- run it here -----------------------------------------------------------------------------
 
     def test(self, *args: Any, **kwargs: Any) -> Any:
         """Run the DAG once in this process, without a metadata DB; breakpoints work.
@@ -207,7 +206,7 @@ class DAG:
         Takes ``logical_date``, ``run_conf`` and the other arguments of ``scheduler.dagtest.run_dag_in_process``.
         """
         # The one wiring exception: an authoring file may start its own run, which needs the planner.
-        from scheduler.dagtest import run_dag_in_process  # noqa: PLC0415
+        from scheduler.dagtest import run_dag_in_process
 
         return run_dag_in_process(self, *args, **kwargs)
 
@@ -228,13 +227,3 @@ def _with_new_names(who: str, given: dict[str, Any]) -> dict[str, Any]:
             arguments.renamed(who, old, new)
             given[new] = convert(value)
     return given
-
-
-def _calling_file() -> str:
-    """Return the file of the nearest caller outside of this package: the DAG file, or a factory that it uses."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and os.path.abspath(frame.f_code.co_filename).startswith(_HERE):
-        frame = frame.f_back
-    return frame.f_code.co_filename
-
-

@@ -88,7 +88,9 @@ def _links(who: str, name: str, value: Any) -> dict[str, str]:
     links = _dict(who, name, value)
     for owner, link in links.items():
         if not isinstance(link, str) or not link.startswith(("http://", "https://", "mailto:")):
-            raise arguments.wrong(who, f"{name}[{owner!r}]", link, "a link that begins with https://, http:// or mailto:")
+            raise arguments.wrong(
+                who, f"{name}[{owner!r}]", link, "a link that begins with https://, http:// or mailto:"
+            )
     return links
 
 
@@ -129,7 +131,9 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     # accepted, without effect
     "access_control": Argument(arguments.ignored("roles hold for all DAGs")),
     "sla_miss_callback": Argument(arguments.ignored("Airflow 3 ignores it as well")),
-    "disable_bundle_versioning": Argument(arguments.ignored("a run always keeps the version it started with"), _is(False)),
+    "disable_bundle_versioning": Argument(
+        arguments.ignored("a run always keeps the version it started with"), _is(False)
+    ),
     "rerun_with_latest_version": Argument(arguments.ignored("a run always keeps the version it started with")),
     # refused
     "deadline": Argument(arguments.refused("Use dagrun_timeout= to fail a run that takes too long.")),

@@ -73,5 +73,5 @@ def current() -> Defaults:
 
 def use(defaults: Defaults) -> None:
     """Put ``defaults`` in force for DAGs and tasks that are created from now on in this process."""
-    global _current  # noqa: PLW0603  one value per process, set once at its start
+    global _current
     _current = defaults

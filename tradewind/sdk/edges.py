@@ -181,7 +181,9 @@ def chain_linear(*steps: Any) -> None:
     """Wire each step to the next; two lists in a row are wired every one to every other."""
     steps = tuple(step for step in steps if step is not None and step != [])
     if len(steps) == 1 and not isinstance(steps[0], Node):
-        raise DagArgumentError("chain_linear() needs at least two steps; it got one list. Unpack it: chain_linear(*steps).")
+        raise DagArgumentError(
+            "chain_linear() needs at least two steps; it got one list. Unpack it: chain_linear(*steps)."
+        )
     for before, after in pairwise(steps):
         if isinstance(before, Label) or isinstance(after, Label):
             _ = before >> after

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tradewind.errors import DagError, TradewindError
 
 
-class AirflowException(Exception):  # noqa: N818  the name is Airflow's
-    """Base of what Airflow's operators and users' tasks raise. Ends the attempt as failed; tries that are left count."""
+class AirflowException(Exception):
+    """What operators and tasks raise to fail. The attempt ends as failed; it is tried again if tries are left."""
 
 
 class AirflowSkipException(AirflowException):
@@ -21,14 +21,14 @@ class AirflowNotFoundException(AirflowException):
     """Something that was asked for by name does not exist."""
 
 
-class AirflowTaskTimeout(BaseException):  # noqa: N818  the name is Airflow's
+class AirflowTaskTimeout(BaseException):
     """The task ran longer than its ``execution_timeout``.
 
     A ``BaseException``, so that ``except Exception`` in a task does not swallow it.
     """
 
 
-class TaskTerminated(BaseException):  # noqa: N818  like KeyboardInterrupt: not an error of the task
+class TaskTerminated(BaseException):
     """The task's process was told to end (SIGTERM): cancelled, or its worker stops."""
 
 
@@ -39,7 +39,8 @@ class XComNotFound(AirflowException):
         self.dag_id, self.task_id, self.key = dag_id, task_id, key
         super().__init__(
             f"Task {task_id!r} of DAG {dag_id!r} pushed no XCom with the key {key!r} in this run. "
-            f"Push it with ti.xcom_push(key={key!r}, ...), or return a dict with that key and set multiple_outputs=True."
+            f"Push it with ti.xcom_push(key={key!r}, ...), or return a dict with that key and set "
+            "multiple_outputs=True."
         )
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -76,7 +76,7 @@ def run_task(
     with reach.through(channel):
         try:
             context = build_context(order, dag, mine, channel)
-        except Exception as error:  # noqa: BLE001  the edge of user code: params that do not fit, for one
+        except Exception as error:
             return _log_failure(error, may_retry=not isinstance(error, AirflowFailException))
         with running(context), ends_on_sigterm(taken_over=not in_process):
             return _attempt(mine, context, order, channel, in_process)
@@ -95,7 +95,7 @@ def _attempt(
         _end(ti, "skipped")
         _call_back(task.on_skipped_callback, context, "on_skipped_callback", skip)
         return result
-    except BaseException as error:  # noqa: BLE001  the edge of user code; sys.exit and KeyboardInterrupt are failures too
+    except BaseException as error:
         if in_process and _is_for_the_caller(error):
             raise
         _kill(task, error)
@@ -145,8 +145,8 @@ def _outputs(task: BaseOperator, context: Context, value: Any) -> tuple[XComValu
 def _by_key(task: BaseOperator, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise AirflowException(
-            f"{task.who} has multiple_outputs=True, so it must return a dict with text keys, not {type(value).__name__}. "
-            "Return such a dict or remove multiple_outputs."
+            f"{task.who} has multiple_outputs=True, so it must return a dict with text keys, "
+            f"not {type(value).__name__}. Return such a dict or remove multiple_outputs."
         )
     return value
 
@@ -180,7 +180,7 @@ def _call_back(
     for function in functions:
         try:
             function(context)
-        except Exception as failure:  # noqa: BLE001  the edge of user code
+        except Exception as failure:
             name = getattr(function, "__name__", repr(function))
             log.error("%s %s failed; the task's end stays what it is\n%s", kind, name, user_traceback(failure))
 
@@ -191,7 +191,7 @@ def _kill(task: BaseOperator, error: BaseException) -> None:
         return
     try:
         task.on_kill()
-    except Exception as failure:  # noqa: BLE001  the edge of user code
+    except Exception as failure:
         log.error("on_kill failed\n%s", user_traceback(failure))
 
 

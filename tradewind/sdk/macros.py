@@ -10,26 +10,27 @@ from datetime import datetime as datetime
 from datetime import timedelta as timedelta
 from typing import Any
 
-import dateutil
-import dateutil.parser
-import dateutil.relativedelta
-
 random = random_module.random
 
 
 def ds_add(ds: str, days: int) -> str:
     """Return the day ``days`` after ``ds`` (YYYY-MM-DD); before it when negative."""
-    return (datetime.strptime(str(ds), "%Y-%m-%d") + timedelta(days=days)).strftime("%Y-%m-%d") if days else str(ds)
+    return _day(ds, "%Y-%m-%d", days).strftime("%Y-%m-%d") if days else str(ds)
 
 
 def ds_format(ds: str, input_format: str, output_format: str) -> str:
     """Return a date written in ``input_format`` in ``output_format`` (as of ``strftime``)."""
-    return datetime.strptime(str(ds), input_format).strftime(output_format)
+    return _day(ds, input_format).strftime(output_format)
+
+
+def _day(text: str, pattern: str, days: int = 0) -> datetime:
+    return datetime.strptime(str(text), pattern) + timedelta(days=days)  # noqa: DTZ007  a day, not an instant
 
 
 def datetime_diff_for_humans(dt: Any, since: datetime | None = None) -> str:
     """Return in words how far ``dt`` is from ``since`` (from now when None), e.g. ``"2 days before"``."""
-    import pendulum  # noqa: PLC0415  heavy, and this module is imported by DAG files
+    import pendulum
 
     when = pendulum.instance(dt)
-    return when.diff_for_humans() if since is None else when.diff_for_humans(pendulum.instance(since))
+    words: str = when.diff_for_humans() if since is None else when.diff_for_humans(pendulum.instance(since))
+    return words

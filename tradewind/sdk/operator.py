@@ -78,12 +78,10 @@ def _default_args_for(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 class OperatorMeta(ABCMeta):
     """Finishes each new operator once the whole chain of ``__init__`` has run."""
 
-    def __new__(
-        mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any
-    ) -> OperatorMeta:
+    def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> OperatorMeta:
         cls = super().__new__(mcls, name, bases, namespace, **kwargs)
         if "__init__" in namespace:
-            cls.__init__ = _fills_defaults(namespace["__init__"])  # type: ignore[misc]  wrapped once, here
+            cls.__init__ = _fills_defaults(namespace["__init__"])  # type: ignore[misc]  # wrapped once, here
         return cls
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -115,7 +113,9 @@ class BaseOperator(Node, metaclass=OperatorMeta):
     def __init__(self, **kwargs: Unpack[OperatorArguments]) -> None:
         given: dict[str, Any] = dict(kwargs)
         if "task_id" not in given:
-            raise DagArgumentError(f"{type(self).__name__} needs a task_id. Write {type(self).__name__}(task_id='...').")
+            raise DagArgumentError(
+                f"{type(self).__name__} needs a task_id. Write {type(self).__name__}(task_id='...')."
+            )
         defaults = given.pop("default_args", None) or {}
         group: TaskGroup | None = given.pop("task_group", None)
         dag: DAG | None = given.pop("dag", None) or (group.dag if group else None) or current_dag()
@@ -188,7 +188,7 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         """Refused: dynamic task mapping does not exist yet."""
         raise mapping_refused(f"{cls.__name__}.partial(...)")
 
-    # --- once it is there ------------------------------------------------------------------------------------------
+    # --- once it is there ------------------------------------------------------------------------
 
     def finish_init(self) -> None:
         """Wire the tasks whose outputs stand in template fields. Called once, after the outermost ``__init__``."""
@@ -213,7 +213,7 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         if self._ready and name in self.template_fields:
             self.wire_outputs()
 
-    # --- in the graph ------------------------------------------------------------------------------------------------
+    # --- in the graph ----------------------------------------------------------------------------
 
     @property
     def roots(self) -> Sequence[BaseOperator]:
@@ -287,7 +287,7 @@ class BaseOperator(Node, metaclass=OperatorMeta):
             raise DagArgumentError(f"{self.who} belongs to no DAG. Create it inside `with DAG(...):`, or pass dag=.")
         return self.dag
 
-    # --- outputs -----------------------------------------------------------------------------------------------------
+    # --- outputs ---------------------------------------------------------------------------------
 
     @property
     def output(self) -> XComArg:
@@ -316,7 +316,7 @@ class BaseOperator(Node, metaclass=OperatorMeta):
             task.set_downstream(self)
         return self
 
-    # --- what runs ---------------------------------------------------------------------------------------------------
+    # --- what runs -------------------------------------------------------------------------------
 
     @property
     def log(self) -> logging.Logger:
@@ -329,7 +329,9 @@ class BaseOperator(Node, metaclass=OperatorMeta):
 
     def execute(self, context: Context) -> Any:
         """Do the work. What is returned becomes the XCom ``return_value``, unless ``do_xcom_push`` is off."""
-        raise NotImplementedError(f"{type(self).__name__} has no execute(). Give it one: def execute(self, context): ...")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no execute(). Give it one: def execute(self, context): ..."
+        )
 
     def post_execute(self, context: Context, result: Any = None) -> None:
         """Run just after :meth:`execute` succeeded; for subclasses."""
@@ -345,7 +347,9 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         return copy.copy(self)
 
     def __iter__(self) -> Iterator[Any]:
-        raise TypeError(f"{self.who} is a task and cannot be iterated over at parse time; its output is known only later.")
+        raise TypeError(
+            f"{self.who} is a task and cannot be iterated over at parse time; its output is known only later."
+        )
 
     def __repr__(self) -> str:
         return f"<Task({self.task_type}): {self.task_id}>"

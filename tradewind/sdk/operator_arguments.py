@@ -121,7 +121,8 @@ def _pool(who: str, name: str, value: Any) -> str:
 def _hook(who: str, name: str, value: Any) -> Callable[..., Any] | None:
     if value is not None and not callable(value):
         raise arguments.wrong(who, name, value, "a function that takes the context")
-    return value  # type: ignore[no-any-return]  checked just above
+    hook: Callable[..., Any] | None = value
+    return hook
 
 
 def _params(who: str, name: str, value: Any) -> ParamsDict:

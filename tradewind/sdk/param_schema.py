@@ -30,9 +30,13 @@ def check(name: str, value: Any, schema: Mapping[str, Any]) -> None:
     try:
         Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
-        raise ParamValidationError(f"Param {name!r}: its schema is wrong: {error.message}. Correct the schema.") from None
+        raise ParamValidationError(
+            f"Param {name!r}: its schema is wrong: {error.message}. Correct the schema."
+        ) from None
     errors = Draft202012Validator(schema, format_checker=_FORMATS).iter_errors(value)
     worst = jsonschema.exceptions.best_match(errors)
     if worst is not None:
         where = "".join(f"[{step!r}]" for step in worst.absolute_path)
-        raise ParamValidationError(f"Param {name!r}{where}: {worst.message}. Give a value that fits {dict(worst.schema)!r}.")
+        raise ParamValidationError(
+            f"Param {name!r}{where}: {worst.message}. Give a value that fits {dict(worst.schema)!r}."
+        )

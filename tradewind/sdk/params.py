@@ -61,7 +61,9 @@ class Param:
         if chosen is NO_DEFAULT:
             if suppress_exception:
                 return None
-            raise ParamValidationError(f"Param {name!r} has no default and was given no value. Pass it in the run's conf.")
+            raise ParamValidationError(
+                f"Param {name!r} has no default and was given no value. Pass it in the run's conf."
+            )
         try:
             validate(name, chosen, self.schema)
         except ParamValidationError:
@@ -92,7 +94,7 @@ def validate(name: str, value: Any, schema: Mapping[str, Any]) -> None:
         ParamValidationError: it does not fit, is not JSON, or the schema itself is wrong.
     """
     # Late: jsonschema is heavy, and most DAG files have no params.
-    from tradewind.sdk.param_schema import check  # noqa: PLC0415
+    from tradewind.sdk.param_schema import check
 
     check(name, value, schema)
 

@@ -1,4 +1,4 @@
-"""How do ``Variable.get`` and ``Connection.get`` reach the outside? Environment first, then the running task's channel."""
+"""How do ``Variable.get`` and ``Connection.get`` reach the outside? The environment, then the task's channel."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def channel(what: str) -> TaskChannel:
     """
     found = _channel.get() or (_shared[-1] if _shared else None)
     if found is None:
-        raise AirflowException(f"{what} was called while no task runs. Call it inside a task, not at the top level of the file.")
+        raise AirflowException(
+            f"{what} was called while no task runs. Call it inside a task, not at the top level of the file."
+        )
     return found
 
 

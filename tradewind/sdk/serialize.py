@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tradewind.errors import DagError
 from tradewind.model.spec import DagSpec, GroupSpec, ParamSpec, TaskSpec
@@ -115,7 +115,7 @@ def needs_process(task: BaseOperator) -> bool:
 
 
 def _group_spec(group: TaskGroup) -> GroupSpec:
-    assert group.group_id is not None  # noqa: S101  the root is not in group_dict
+    assert group.group_id is not None
     return GroupSpec(
         group_id=group.group_id,
         parent_id=group.parent_group.group_id if group.parent_group else None,
@@ -125,7 +125,7 @@ def _group_spec(group: TaskGroup) -> GroupSpec:
 
 
 def _params(who: str, params: ParamsDict, *, must_be_valid: bool) -> dict[str, ParamSpec]:
-    """Params of a DAG with a schedule must be valid now, since nobody gives values to its runs; others at the trigger."""
+    """With a schedule, params must be valid now, since nobody gives values to its runs; without, at the trigger."""
     specs = {}
     for name, param in sorted(params.declared().items()):
         try:
@@ -164,7 +164,8 @@ def _check_setups(dag: DAG) -> None:
             if not below.is_setup and not below.is_teardown and below.trigger_rule != "all_success":
                 raise DagError(
                     f"{dag.who}: task {below.task_id!r} stands directly below the setup {task.task_id!r}, so its "
-                    f"trigger_rule must be 'all_success', not {below.trigger_rule!r}. Put a task between them, or change the rule."
+                    f"trigger_rule must be 'all_success', not {below.trigger_rule!r}. "
+                    "Put a task between them, or change the rule."
                 )
 
 

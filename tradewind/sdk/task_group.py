@@ -31,7 +31,7 @@ class TaskGroup(Node):
         add_suffix_on_collision: give ``group_id`` a number when it is taken, instead of an error.
     """
 
-    def __init__(  # noqa: PLR0913  the arguments are Airflow's
+    def __init__(
         self,
         group_id: str | None = None,
         prefix_group_id: bool = True,
@@ -70,7 +70,7 @@ class TaskGroup(Node):
             self.dag.add_group(self)
 
     def _free_id(self, own_id: str, add_suffix: bool) -> str:
-        assert self.parent_group is not None  # noqa: S101  only the root has none
+        assert self.parent_group is not None
         wanted = self.parent_group.child_id(own_id)
         taken = self.dag.taken_ids()
         if wanted not in taken:

@@ -48,9 +48,7 @@ class TaskGroupFactory:
 @overload
 def task_group(group_id: Callable[..., Any]) -> TaskGroupFactory: ...
 @overload
-def task_group(
-    group_id: str | None = None, **settings: Any
-) -> Callable[[Callable[..., Any]], TaskGroupFactory]: ...
+def task_group(group_id: str | None = None, **settings: Any) -> Callable[[Callable[..., Any]], TaskGroupFactory]: ...
 def task_group(group_id: Any = None, **settings: Any) -> Any:
     """Make a task group of a function: ``@task_group``, or ``@task_group(group_id=..., tooltip=...)``."""
     if callable(group_id):

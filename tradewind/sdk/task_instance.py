@@ -79,14 +79,16 @@ class RunningTask:
 
     def are_dependents_done(self) -> bool:
         """Refused: a task cannot look at the states of others."""
-        raise AirflowException("ti.are_dependents_done() is not supported: a task does not see the states of other tasks.")
+        raise AirflowException(
+            "ti.are_dependents_done() is not supported: a task does not see the states of other tasks."
+        )
 
     def get_template_context(self) -> Context:
         """Return the context of this attempt."""
-        assert self.context is not None  # noqa: S101  build_context sets it
+        assert self.context is not None
         return self.context
 
-    # --- XCom ----------------------------------------------------------------------------------------------------------
+    # --- XCom ------------------------------------------------------------------------------------
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Leave ``value`` under ``key`` for other tasks; they can see it at once.

@@ -8,7 +8,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, overload
 
 from tradewind.errors import did_you_mean
 from tradewind.sdk.context_names import CONTEXT_NAMES
@@ -22,15 +22,26 @@ from tradewind.sdk.xcom_arg import XComArg
 if TYPE_CHECKING:
     from tradewind.sdk.context import Context
     from tradewind.sdk.dag import DAG
-    from tradewind.sdk.operator import BaseOperator
     from tradewind.sdk.task_group import TaskGroup
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_LATER: Final = (
-    "branch branch_virtualenv branch_external_python docker external_python kubernetes pyspark run_if sensor "
-    "short_circuit skip_if sql stub virtualenv"
-).split()
+_LATER: Final = [
+    "branch",
+    "branch_virtualenv",
+    "branch_external_python",
+    "docker",
+    "external_python",
+    "kubernetes",
+    "pyspark",
+    "run_if",
+    "sensor",
+    "short_circuit",
+    "skip_if",
+    "sql",
+    "stub",
+    "virtualenv",
+]
 _NOW: Final = ("bash", "python")
 
 
@@ -58,7 +69,12 @@ class BashTask(BashOperator):
     custom_operator_name = "@task.bash"
 
     def __init__(
-        self, *, python_callable: Callable[..., Any], op_args: Collection[Any], op_kwargs: Mapping[str, Any], **kwargs: Any
+        self,
+        *,
+        python_callable: Callable[..., Any],
+        op_args: Collection[Any],
+        op_kwargs: Mapping[str, Any],
+        **kwargs: Any,
     ) -> None:
         super().__init__(bash_command="", **kwargs)
         self.python_callable = python_callable
@@ -67,10 +83,14 @@ class BashTask(BashOperator):
 
     def execute(self, context: Context) -> Any:
         """Call the function, render the command that it returns, and run it."""
-        kwargs = keyword_arguments(self.python_callable, self.op_args, context.with_extra(self.op_kwargs), self.op_kwargs)
+        kwargs = keyword_arguments(
+            self.python_callable, self.op_args, context.with_extra(self.op_kwargs), self.op_kwargs
+        )
         command = call(self.python_callable, self.op_args, kwargs)
         if not isinstance(command, str) or not command.strip():
-            raise TypeError(f"{self.who}: the function must return the command as a text that is not empty, not {command!r}.")
+            raise TypeError(
+                f"{self.who}: the function must return the command as a text that is not empty, not {command!r}."
+            )
         self.bash_command = context.render(self, command)
         return super().execute(context)
 
@@ -95,7 +115,9 @@ def _checked_outputs(who: str, result: Any) -> Any:
 class TaskFactory:
     """A decorated function. Calling it in a DAG makes a task and returns the promise of its output."""
 
-    def __init__(self, function: Callable[..., Any], operator: type[BaseOperator], settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], operator: type[PythonTask | BashTask], settings: Mapping[str, Any]
+    ) -> None:
         self.function = function
         self.operator_class = operator
         self.settings = dict(settings)
@@ -107,8 +129,8 @@ class TaskFactory:
         for parameter in inspect.signature(self.function).parameters.values():
             if parameter.name in CONTEXT_NAMES and parameter.default not in (None, parameter.empty):
                 raise DagArgumentError(
-                    f"@task function {self.__name__}: the parameter {parameter.name!r} gets its value from the context, so "
-                    f"its default must be None, not {parameter.default!r}. Use None or rename the parameter."
+                    f"@task function {self.__name__}: the parameter {parameter.name!r} gets its value from the context,"
+                    f" so its default must be None, not {parameter.default!r}. Use None or rename the parameter."
                 )
 
     @property
@@ -119,11 +141,11 @@ class TaskFactory:
         for parameter in signature.parameters.values():
             fillable = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
             if fillable and parameter.name in CONTEXT_NAMES and parameter.default is parameter.empty:
-                parameter = parameter.replace(default=None)  # noqa: PLW2901  the loosened one is what goes on
+                parameter = parameter.replace(default=None)
             if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
                 # A parameter after one that may be left out would be illegal without a default: make it keyword-only.
                 if optional_from_here and parameter.default is parameter.empty:
-                    parameter = parameter.replace(kind=parameter.KEYWORD_ONLY)  # noqa: PLW2901
+                    parameter = parameter.replace(kind=parameter.KEYWORD_ONLY)
                 optional_from_here = optional_from_here or parameter.default is not parameter.empty
             loosened.append(parameter)
         loosened.sort(key=lambda p: p.kind)
@@ -148,7 +170,7 @@ class TaskFactory:
             python_callable=self.function,
             op_args=args,
             op_kwargs=kwargs,
-            **settings,  # type: ignore[arg-type]  both operator classes take these three
+            **settings,
         )
         if self.is_setup:
             task.as_setup()
@@ -201,7 +223,7 @@ def returns_mapping(function: Callable[..., Any]) -> bool:
         return False
     try:
         annotation = typing.get_type_hints(function).get("return")
-    except Exception:  # noqa: BLE001  names in annotations need not exist at run time; then nothing is known
+    except Exception:
         return False
     origin = typing.get_origin(annotation) or annotation
     if origin in (typing.Union, types.UnionType):
@@ -216,9 +238,9 @@ class TaskDecorator:
     def __call__(self, python_callable: Callable[..., Any], /) -> TaskFactory: ...
     @overload
     def __call__(self, **settings: Any) -> Callable[[Callable[..., Any]], TaskFactory]: ...
-    def __call__(self, python_callable: Any = None, /, **settings: Any) -> Any:
+    def __call__(self, *given: Any, **settings: Any) -> Any:
         """Make a task maker of a function: ``@task`` or ``@task(task_id=..., retries=...)``."""
-        return _decorate(PythonTask, "@task", python_callable, settings)
+        return _decorate(PythonTask, "@task", given[0] if given else None, settings)
 
     python = __call__
 
@@ -235,7 +257,7 @@ class TaskDecorator:
         raise AttributeError(f"@task.{name} does not exist.{did_you_mean(name, [*_NOW, *_LATER])}")
 
 
-def _decorate(operator: type[BaseOperator], word: str, function: Any, settings: dict[str, Any]) -> Any:
+def _decorate(operator: type[PythonTask | BashTask], word: str, function: Any, settings: dict[str, Any]) -> Any:
     if function is None:
         return lambda given: _decorate(operator, word, given, settings)
     if isinstance(function, TaskFactory):
@@ -243,7 +265,9 @@ def _decorate(operator: type[BaseOperator], word: str, function: Any, settings: 
     if not callable(function):
         raise DagArgumentError(f"{word} takes keyword arguments only, and got {function!r}. Write {word}(task_id=...).")
     if inspect.isclass(function):
-        raise DagArgumentError(f"{word} turns functions into tasks, and {function.__name__} is a class. Decorate a function.")
+        raise DagArgumentError(
+            f"{word} turns functions into tasks, and {function.__name__} is a class. Decorate a function."
+        )
     return TaskFactory(function, operator, settings)
 
 
@@ -253,7 +277,7 @@ task: Final = TaskDecorator()
 
 def setup(function: Any) -> Any:
     """Mark a ``@task`` function, or a plain one, as making setup tasks."""
-    factory = function if isinstance(function, TaskFactory) else cast(TaskFactory, task(function))
+    factory = function if isinstance(function, TaskFactory) else task(function)
     factory.is_setup = True
     return factory
 
@@ -262,7 +286,7 @@ def teardown(function: Any = None, *, on_failure_fail_dagrun: bool = False) -> A
     """Mark a ``@task`` function, or a plain one, as making teardown tasks."""
     if function is None:
         return lambda given: teardown(given, on_failure_fail_dagrun=on_failure_fail_dagrun)
-    factory = function if isinstance(function, TaskFactory) else cast(TaskFactory, task(function))
+    factory = function if isinstance(function, TaskFactory) else task(function)
     factory.is_teardown = True
     factory.on_failure_fail_dagrun = on_failure_fail_dagrun
     return factory

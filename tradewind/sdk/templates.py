@@ -1,8 +1,7 @@
-"""How do template fields become values? Jinja2, with Airflow's rules: files by ending, nested values, native objects."""
+"""How do template fields become values? Jinja2, by Airflow's rules: files by ending, nested values, native objects."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -80,13 +79,14 @@ class Renderer:
 
     def _source(self, name: str) -> str:
         loader = self._environment.loader
-        assert loader is not None  # noqa: S101  environment_of sets one
+        assert loader is not None
         try:
             return loader.get_source(self._environment, name)[0]
         except jinja2.TemplateNotFound:
             dag: DAG = self._context["dag"]
             raise AirflowException(
-                f"Template file {name!r} of {self._task.who} was not found in {', '.join([dag.folder, *dag.template_searchpath])}. "
+                f"Template file {name!r} of {self._task.who} was not found in "
+                f"{', '.join([dag.folder, *dag.template_searchpath])}. "
                 "Correct the path, or add its folder to template_searchpath of the DAG."
             ) from None
 
@@ -124,7 +124,7 @@ class Renderer:
     def _render_text(self, text: str) -> Any:
         if "{" not in text:  # nothing in it can be a template; spares making an environment
             return text
-        # Jinja copies the names it is given, so the ones that ask the metadata DB are worked out only when written here.
+        # Jinja copies the names it is given, so those that ask the metadata DB are worked out only when written here.
         for name in self._context.unasked():
             if name in text:
                 self._context[name]
@@ -142,4 +142,6 @@ class Renderer:
 def _explained(error: jinja2.TemplateError, task: BaseOperator, field: str) -> AirflowException:
     line = getattr(error, "lineno", None)
     where = f"{task.who}, field {field!r}" + (f", line {line}" if line else "")
-    return AirflowException(f"{where}: the template cannot be rendered: {type(error).__name__}: {error}. Correct the template.")
+    return AirflowException(
+        f"{where}: the template cannot be rendered: {type(error).__name__}: {error}. Correct the template."
+    )

@@ -24,9 +24,7 @@ class Variable:
         self.key, self.value, self.description = key, value, description
 
     @classmethod
-    def get(
-        cls, key: str, default: Any = _UNSET, deserialize_json: bool = False, default_var: Any = _UNSET
-    ) -> Any:
+    def get(cls, key: str, default: Any = _UNSET, deserialize_json: bool = False, default_var: Any = _UNSET) -> Any:
         """Return the value of ``key``, as text or read as JSON.
 
         Raises:
@@ -63,7 +61,7 @@ class Variable:
         return int(reach.channel(f"Variable.delete({key!r})").delete_variable(key))
 
 
-class VariableNotFound(AirflowException, KeyError):  # noqa: N818  says what it is
+class VariableNotFound(AirflowException, KeyError):
     """No variable has this key."""
 
     def __init__(self, key: str) -> None:
@@ -83,7 +81,9 @@ def _from_json(key: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise AirflowException(f"Variable {key!r} is not JSON: {error}. Set it again as JSON, or read it as text.") from None
+        raise AirflowException(
+            f"Variable {key!r} is not JSON: {error}. Set it again as JSON, or read it as text."
+        ) from None
 
 
 class VariableAccessor:

@@ -51,7 +51,9 @@ class XComArg(Node):
         )
 
     def __contains__(self, item: object) -> bool:
-        raise TypeError(f"Whether the output of task {self.operator.task_id!r} holds {item!r} is known only at run time.")
+        raise TypeError(
+            f"Whether the output of task {self.operator.task_id!r} holds {item!r} is known only at run time."
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, XComArg) and self.operator is other.operator and self.key == other.key

@@ -24,7 +24,7 @@ def zone_named(who: str, name: str) -> tzinfo:
     """
     if name in ("system", "local"):
         local = datetime.now().astimezone().tzinfo
-        assert local is not None  # noqa: S101  astimezone() always sets one
+        assert local is not None
         return local
     try:
         return ZoneInfo("UTC" if name.lower() == "utc" else name)

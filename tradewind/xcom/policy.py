@@ -10,7 +10,7 @@ DEFAULT_MAX_INLINE_BYTES: Final = 65_536
 
 @dataclass(frozen=True, slots=True)
 class XComPolicy:
-    """``[core] xcom_max_inline_bytes`` and ``[core] xcom_object_store`` (an fsspec URL; None: larger ones are refused)."""
+    """``[core] xcom_max_inline_bytes`` and ``[core] xcom_object_store`` (an fsspec URL; None refuses larger ones)."""
 
     max_inline_bytes: int = DEFAULT_MAX_INLINE_BYTES
     object_store: str | None = None

@@ -2,8 +2,8 @@
 
 JSON values stand for themselves. Anything else is an object ``{"__tw__": kind, "v": ...}``; a dict that has the mark
 ``__tw__`` as a key of its own is wrapped too, so nothing that a user returns can be mistaken for one. Reading imports
-the classes of Enums, dataclasses and pydantic models by name, checks that they are of that kind, and calls nothing else:
-there is no pickle.
+the classes of Enums, dataclasses and pydantic models by name, checks that they are of that kind, and calls nothing
+else: there is no pickle.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tradewind.xcom.errors import XComDecodeError, XComEncodeError
 
 MARK: Final = "__tw__"
 _MEND: Final = (
-    "Return JSON values (text, numbers, booleans, None, lists, dicts with text keys), or datetime, date, time, timedelta, "
+    "Return JSON values (text, numbers, booleans, None, lists, dicts), or datetime, date, time, timedelta, "
     "Decimal, bytes, set, frozenset, tuple, UUID, Enum, a dataclass or a pydantic model; "
     "for anything larger write a file and return its path."
 )
@@ -46,7 +46,9 @@ def encode(value: Any, what: str = "The value") -> str:
         return json.dumps(_plain(value, ""), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except _Refused as refused:
         where = f" at {refused.path}" if refused.path else ""
-        raise XComEncodeError(f"{what}{where} is {refused.reason}, which cannot be stored as an XCom. {_MEND}") from None
+        raise XComEncodeError(
+            f"{what}{where} is {refused.reason}, which cannot be stored as an XCom. {_MEND}"
+        ) from None
     except RecursionError:
         raise XComEncodeError(f"{what} contains itself, or is nested too deeply. {_MEND}") from None
 
@@ -55,23 +57,25 @@ def decode(text: str) -> Any:
     """Return the value that :func:`encode` was given.
 
     Raises:
-        XComDecodeError: ``text`` was not written by :func:`encode`, or a class that it names is gone or of another kind.
+        XComDecodeError: :func:`encode` did not write ``text``, or a class that it names is gone or of another kind.
     """
     try:
         return _restore(json.loads(text))
     except XComDecodeError:
         raise
     except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
-        raise XComDecodeError(f"A stored XCom cannot be read: {type(error).__name__}: {error}. Run its task again.") from error
+        raise XComDecodeError(
+            f"A stored XCom cannot be read: {type(error).__name__}: {error}. Run its task again."
+        ) from error
 
 
-class _Refused(Exception):  # noqa: N818  never leaves this module
+class _Refused(Exception):
     def __init__(self, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(reason)
 
 
-# --- writing -----------------------------------------------------------------------------------------------------------
+# --- writing ------------------------------------------------------------------------------------
 
 
 def _plain(value: Any, path: str) -> Any:
@@ -139,7 +143,8 @@ def _datetime(value: datetime, _: str) -> Any:
 def _class_path(kind: type, path: str) -> str:
     if "<locals>" in kind.__qualname__ or kind.__module__ == "__main__":
         raise _Refused(
-            path, f"of the class {kind.__qualname__}, which stands inside a function or a script and cannot be imported later"
+            path,
+            f"of the class {kind.__qualname__}, which stands inside a function or a script and cannot be imported",
         )
     return f"{kind.__module__}:{kind.__qualname__}"
 
@@ -176,7 +181,7 @@ _WRITERS: Final[dict[type, Callable[[Any, str], Any]]] = {
 }
 
 
-# --- reading -----------------------------------------------------------------------------------------------------------
+# --- reading ------------------------------------------------------------------------------------
 
 
 def _restore(value: Any) -> Any:
@@ -200,9 +205,9 @@ def _read_datetime(value: Any) -> datetime:
 
 
 def _read_enum(value: Any) -> Any:
-    kind = _load_class(value[0], lambda k: issubclass(k, Enum), "an Enum")
+    kind: Any = _load_class(value[0], lambda k: issubclass(k, Enum), "an Enum")
     try:
-        return kind[value[1]]  # type: ignore[index]  it is an Enum
+        return kind[value[1]]
     except KeyError:
         raise XComDecodeError(f"The Enum {value[0]} has no member {value[1]!r} any more. Run the task again.") from None
 
@@ -243,7 +248,7 @@ def _load_class(path: str, fits: Callable[[type], bool], words: str) -> type:
 
 
 def _is_pydantic(kind: type) -> bool:
-    """Whether ``kind`` is a pydantic model, without importing pydantic: if it is not loaded, nothing is a model of it."""
+    """Whether ``kind`` is a pydantic model. Does not import pydantic: if it is not loaded, nothing is a model of it."""
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and issubclass(kind, pydantic.BaseModel)
 

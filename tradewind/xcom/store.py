@@ -20,8 +20,8 @@ def check_size(text: str, limit: int, what: str = "The value") -> int:
     size = len(text.encode())
     if size > limit:
         raise XComTooLarge(
-            f"{what} is {size:,} bytes as JSON; at most {limit:,} are kept in the metadata DB. Return something smaller, "
-            "such as the path of a file, or set [core] xcom_object_store so that large values go there."
+            f"{what} is {size:,} bytes as JSON; at most {limit:,} are kept in the metadata DB. "
+            "Return something smaller, such as a path, or set [core] xcom_object_store so that large values go there."
         )
     return size
 
@@ -59,7 +59,7 @@ def unpack(value: str | None, location: str | None) -> Any:
     if location is None:
         return None if value is None else decode(value)
     # Late: fsspec is needed only where an object store is configured.
-    import fsspec  # type: ignore[import-untyped]  # noqa: PLC0415
+    import fsspec
 
     try:
         with fsspec.open(location, "rb") as file:
@@ -73,7 +73,7 @@ def unpack(value: str | None, location: str | None) -> Any:
 
 
 def _write(url: str, data: bytes, what: str) -> None:
-    import fsspec  # noqa: PLC0415  see unpack
+    import fsspec
 
     try:
         with fsspec.open(url, "wb", auto_mkdir=True) as file:

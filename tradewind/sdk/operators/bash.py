@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import subprocess
-import tempfile
 from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
@@ -16,6 +13,8 @@ from tradewind.sdk.operator import BaseOperator
 from tradewind.sdk.operator_arguments import OperatorArguments
 
 if TYPE_CHECKING:
+    import subprocess
+
     from tradewind.sdk.context import Context
 
 
@@ -67,10 +66,16 @@ class BashOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the command; return its last line of output."""
+        # Late, as subprocess below: a DAG file that only names the operator should not pay for them.
+        import shutil
+        import tempfile
+
         bash = shutil.which("bash") or "bash"
         if self.cwd is not None:
             if not os.path.exists(self.cwd):
-                raise AirflowException(f"{self.who}: the folder cwd={self.cwd!r} does not exist. Create it or correct cwd.")
+                raise AirflowException(
+                    f"{self.who}: the folder cwd={self.cwd!r} does not exist. Create it or correct cwd."
+                )
             if not os.path.isdir(self.cwd):
                 raise AirflowException(f"{self.who}: cwd={self.cwd!r} is not a folder. Give the path of a folder.")
             return self._finish(*self._run(bash, self.cwd, context))
@@ -79,8 +84,10 @@ class BashOperator(BaseOperator):
 
     def _run(self, bash: str, folder: str, context: Context) -> tuple[int, str]:
         """Run the command, with each line of output logged as it comes; return exit code and last line."""
+        import subprocess
+
         self.log.info("Running command: %s", [bash, "-c", self.bash_command])
-        self._process = subprocess.Popen(  # noqa: S603  running the user's command is the point
+        self._process = subprocess.Popen(
             [bash, "-c", self.bash_command],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -89,7 +96,7 @@ class BashOperator(BaseOperator):
             start_new_session=True,  # so that on_kill reaches everything that the command started
         )
         last = ""
-        assert self._process.stdout is not None  # noqa: S101  it is a pipe, see above
+        assert self._process.stdout is not None
         with self._process.stdout as output:
             for raw in output:
                 last = raw.decode(self.output_encoding, errors="backslashreplace").rstrip()
@@ -118,6 +125,8 @@ class BashOperator(BaseOperator):
         process = self._process
         if process is None or process.poll() is not None:
             return
+        import subprocess
+
         self.log.info("Sending SIGTERM to the process group of the command")
         try:
             os.killpg(process.pid, signal.SIGTERM)

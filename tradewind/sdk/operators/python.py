@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 
 from tradewind.sdk import arguments
 from tradewind.sdk.exceptions import DagArgumentError
@@ -72,14 +71,18 @@ class PythonOperator(BaseOperator):
 def _without_airflow_2(kwargs: OperatorArguments) -> OperatorArguments:
     given: dict[str, Any] = dict(kwargs)
     if given.pop("provide_context", None) is not None:
-        arguments.removed(f"PythonOperator {given.get('task_id')!r}", "provide_context", "the context is always provided")
-    return given  # type: ignore[return-value]  the same arguments, one fewer
+        arguments.removed(
+            f"PythonOperator {given.get('task_id')!r}", "provide_context", "the context is always provided"
+        )
+    return cast(OperatorArguments, given)
 
 
 def call(function: Callable[..., Any], args: Collection[Any], kwargs: Mapping[str, Any]) -> Any:
     """Call ``function``; a coroutine function runs on an event loop of its own."""
     result = function(*args, **kwargs)
     if inspect.iscoroutine(result):
+        import asyncio  # late: as heavy as all the rest of a DAG file's imports, and few functions are coroutines
+
         return asyncio.run(result)
     return result
 
