@@ -101,6 +101,11 @@ class Attempts:
         self._slots[slot.number] = self._by_attempt[order.attempt_id] = slot
         keepers.place(order, partial(self._placed, slot))
 
+    def refuse(self, order: AttemptOrder) -> None:
+        """Give an attempt back unstarted, since this supervisor stops."""
+        if order.attempt_id not in self._by_attempt and order.attempt_id not in self._ended:
+            self._say(verdict(order, Observed(is_stopping=True), datetime.now(UTC), self._hostname))
+
     def cancel(self, attempt_id: UUID) -> None:
         """End an attempt; an unknown one is ignored."""
         slot = self._by_attempt.get(attempt_id)
@@ -190,8 +195,10 @@ class Attempts:
     # --- the end ---
 
     def _time_out(self, slot: Slot) -> None:
-        limit = slot.order.execution_timeout_seconds
-        self._end(slot, f"ran longer than its execution_timeout of {limit:g} s and did not end by itself", self._grace)
+        if slot.seen.ended_for is None:
+            limit = slot.order.execution_timeout_seconds
+            slot.seen.ended_for = f"ran longer than its execution_timeout of {limit:g} s and did not end by itself"
+        self._kill(slot)
 
     def _end(self, slot: Slot, why: str, grace_seconds: float) -> None:
         """Have an attempt ended: asked first, then killed."""
@@ -212,11 +219,16 @@ class Attempts:
 
     def _went_silent(self, slot: Slot, why: str) -> None:
         """The task's socket has ended. Its process has too, or will be made to: what it does now nobody would hear."""
-        if slot.seen.result is None and slot.keeper is not None:
-            self._later(slot, EXIT_SECONDS, self._kill)
+        if slot.seen.result is None:
+            self._later(slot, EXIT_SECONDS, self._kill_silent)
         if why != _CLOSED and slot.seen.ended_for is None:
             slot.seen.ended_for = f"its process broke the protocol: {why}"
             self._kill(slot)
+
+    def _kill_silent(self, slot: Slot) -> None:
+        if slot.seen.ended_for is None:
+            slot.seen.ended_for = "it closed its channel to Tradewind, which is not its own to close"
+        self._kill(slot)
 
     def exited(self, ended: Exited) -> None:
         """The process of a slot has ended."""

@@ -11,12 +11,13 @@ import select
 import signal
 import socket
 import sys
+import traceback
 from contextlib import suppress
 from typing import Final
 
 import msgspec
 
-from executors.runner import linux, task_process
+from executors.runner import linux, output, task_process
 from executors.runner.loading import LoadedFile, load_for_keeping, settle
 from executors.runner.protocol import (
     PROTOCOL_VERSION,
@@ -114,6 +115,8 @@ class Keeper:
             try:
                 self._leave_to_child()
                 task_process.run(socket.socket(fileno=fd), self._loaded, parent)
+            except BaseException:  # a defect of ours: the log of the attempt is the place where it is looked for
+                output.SINK.line("ERROR", "tradewind.task", traceback.format_exc())
             finally:
                 os._exit(1)
         os.close(fd)
@@ -146,7 +149,7 @@ class Keeper:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.close(self._wake_read)
         os.close(self._wake_write)
-        self._wire.socket.close()
+        self._wire.close()
 
     # --- ends ---
 

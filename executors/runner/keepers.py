@@ -237,6 +237,9 @@ class Keepers:
     def _sweep_idle(self) -> None:
         self._sweep = None
         now = time.monotonic()
+        for file in self._files.values():
+            if not file.is_idle:
+                file.used_at = now
         for key in [k for k, f in self._files.items() if f.is_idle and now - f.used_at >= IDLE_SECONDS]:
             self._drop(key)
         if (

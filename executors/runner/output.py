@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from executors.runner.masking import Masker
 
@@ -99,9 +99,20 @@ class LineStream(io.TextIOBase):
         return "utf-8"
 
     @property
-    def buffer(self) -> IO[bytes]:
-        """For those who write bytes: the log itself, without masks and times."""
-        return open(self._fd, "wb", buffering=0, closefd=False)
+    def errors(self) -> str:  # type: ignore[override]  # as above
+        return "backslashreplace"
+
+    @property
+    def name(self) -> str:
+        return f"<{self._logger.rpartition('.')[2]}>"
+
+    @property
+    def buffer(self) -> _Bytes:
+        """For those who write bytes."""
+        return _Bytes(self)
+
+    def reconfigure(self, **_changes: Any) -> None:
+        """Do nothing: what this stream does with text is settled."""
 
     def writable(self) -> bool:
         return True
@@ -129,6 +140,25 @@ class LineStream(io.TextIOBase):
         if self._pending:
             self._sink.line(self._level, self._logger, self._pending)
             self._pending = ""
+
+
+class _Bytes(io.RawIOBase):
+    """The bytes side of a :class:`LineStream`."""
+
+    def __init__(self, stream: LineStream) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def write(self, data: Any) -> int:
+        raw = bytes(data)
+        self._stream.write(raw.decode("utf-8", "backslashreplace"))
+        return len(raw)
 
 
 class SinkHandler(logging.Handler):

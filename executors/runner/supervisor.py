@@ -105,8 +105,8 @@ class Supervisor:
 
     def stop(self, grace_seconds: float) -> None:
         """End everything within the grace period, and report it. Idempotent; returns when it is done."""
-        if self._report is None:
-            self._is_over.set()
+        if self._report is None:  # never started
+            self._loop.close()
             return
         self._call(self._begin_stop, grace_seconds)
         self._thread.join(grace_seconds + STOP_MARGIN_SECONDS)
@@ -129,8 +129,9 @@ class Supervisor:
     def _submit(self, orders: list[AttemptOrder]) -> None:
         for order in orders:
             if self._is_stopping:
-                continue  # whoever ordered it finds it lost when our lease is over, or ended
-            self._attempts.begin(order, self._keepers)
+                self._attempts.refuse(order)
+            else:
+                self._attempts.begin(order, self._keepers)
 
     def _cancel(self, attempt_ids: list[UUID]) -> None:
         for attempt_id in attempt_ids:

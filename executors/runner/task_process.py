@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import logging
 import os
@@ -64,7 +65,7 @@ def _attempt(begin: Begin, wire: Wire[ToTask], loaded: LoadedFile | None) -> Res
         task = dag.get_task(begin.order.task_id)
     except BaseException as error:
         output.SINK.line("ERROR", "tradewind.task", _import_failure(begin, error))
-        return Result(Outcome.FAILED, f"{type(error).__name__}: {error}")
+        return Result(Outcome.FAILED, _one_line(error))
     crash_point("task-before-run")
     channel = SocketChannel(wire, output.SINK.masker, begin.xcom_policy)
     try:
@@ -73,7 +74,8 @@ def _attempt(begin: Begin, wire: Wire[ToTask], loaded: LoadedFile | None) -> Res
     except BaseException as error:  # what run_task does not turn into a result itself, e.g. that it was told to end
         log.error("The task ended early.", exc_info=error)
         return Result(Outcome.FAILED, _one_line(error))
-    return Result(done.outcome, done.error, done.may_retry, tuple(done.xcoms))
+    told = None if done.error is None else output.SINK.masker.redact(done.error)
+    return Result(done.outcome, told, done.may_retry, tuple(done.xcoms))
 
 
 def _prepare(begin: Begin) -> None:
@@ -83,6 +85,7 @@ def _prepare(begin: Begin) -> None:
     logging.getLogger().setLevel(begin.log_level)
     if why is not None:
         log.error("The log cannot be written: %s", why)  # counted as lost, and so told by the supervisor
+    faulthandler.enable(2)  # a crash of native code leaves a traceback in the log
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the base process ignores it
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:  # the standard library does so by itself: forks must not draw the same numbers
@@ -122,4 +125,4 @@ def _import_failure(begin: Begin, error: BaseException) -> str:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return output.SINK.masker.redact(" ".join(f"{type(error).__name__}: {error}".split()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections import deque
@@ -18,6 +19,7 @@ MAX_FRAME_BYTES: Final = 512 * 1024 * 1024
 _LENGTH: Final = struct.Struct("!I")
 _READ_BYTES: Final = 64 * 1024
 _MAX_FDS: Final = 64
+_CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _encoder: Final = msgspec.msgpack.Encoder()
 
 
@@ -100,11 +102,17 @@ class Wire(Generic[M]):
 
     def receive_ready(self) -> list[M] | None:
         """Return the messages that one read of a readable socket brings; None: the other side is gone."""
-        data, fds, _flags, _address = socket.recv_fds(self.socket, _READ_BYTES, _MAX_FDS)
+        data, fds, _flags, _address = socket.recv_fds(self.socket, _READ_BYTES, _MAX_FDS, _CLOSE_ON_EXEC)
         self._fds.extend(fds)
         if not data:
             return None
         return list(self._frames.feed(data))
+
+    def close(self) -> None:
+        """Close the socket, and the descriptors that nobody has taken: in a child they would be somebody else's."""
+        self.socket.close()
+        while self._fds:
+            os.close(self._fds.popleft())
 
     def take_fd(self) -> int:
         """Return the descriptor that came with the message at hand.
