@@ -51,8 +51,8 @@ def command(name: str, **attrs: Any) -> Callable[[Callable[..., Any]], click.Com
 
     def decorate(function: Callable[..., Any]) -> click.Command:
         settings = {"help_option_names": ["-h", "--help"]}
-        made: click.Command = click.command(name, context_settings=settings, **attrs)(verbose_option(function))
-        return made
+        make: Callable[[Callable[..., Any]], click.Command] = click.command(name, context_settings=settings, **attrs)
+        return make(verbose_option(function))
 
     return decorate
 

@@ -1,0 +1,144 @@
+"""``tradewind dags test``, ``tasks test`` and ``tasks render``: try out a DAG file in this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+import click
+
+from scheduler.commands.local_dags import load_dag
+from scheduler.commands.trial import TrialChannel, make_order, require_unmapped, resolve_run, stored
+from scheduler.dagtest import run_dag_in_process
+from tradewind.config import Config, load_config
+from tradewind.model.events import NO_MAP
+from tradewind.model.orders import Outcome
+from tradewind.model.states import RunState
+from tradewind.sdk.context import build_context
+from tradewind.sdk.execution import run_task
+from tradewind.sdk.rendered import shown_fields
+from tradewind.sdk.templates import Renderer
+from tradewind.terminal.logs import log_to_terminal
+from tradewind.terminal.options import Instant, JsonObject, command, output_option
+from tradewind.terminal.output import emit_record, paint_state, talk, to_json
+from tradewind.xcom.policy import XComPolicy
+
+file_option = click.option(
+    "-f", "--dagfile-path", type=click.Path(), help="The DAG file. [default: found by the DAG id]"
+)
+map_index_option = click.option("--map-index", type=int, default=NO_MAP, show_default=True, help="Of a mapped task.")
+
+
+@command("test")
+@click.argument("dag_id")
+@click.argument("logical_date", type=Instant(), required=False)
+@click.option("-c", "--conf", type=JsonObject(), help="Values for the params of the DAG, as a JSON object.")
+@file_option
+@click.option("--mark-success-pattern", metavar="REGEX", help="Do not run tasks whose id matches: they succeed.")
+def test_dag(
+    dag_id: str,
+    logical_date: Any,
+    conf: dict[str, Any] | None,
+    dagfile_path: str | None,
+    mark_success_pattern: str | None,
+) -> None:
+    """Run a DAG once in this process, without scheduler or metadata DB.
+
+    Tasks run one after another, so breakpoints work. Nothing is recorded. Exit code 1 when the run fails.
+    """
+    config = load_config(os.environ)
+    dag = load_dag(config, dag_id, dagfile_path)
+    _log(config)
+    result = run_dag_in_process(dag, logical_date, conf, mark_success_pattern=mark_success_pattern)
+    width = max((len(name) for name in result.states), default=0)
+    for name, state in result.states.items():
+        reason = result.reasons.get(name, "")
+        click.echo(f"{name.ljust(width)}  {paint_state(state.value, state.value)}{f'  {reason}' if reason else ''}")
+    talk(f"Run {result.run_id}: {result.state.value}.")
+    if result.state is not RunState.SUCCESS:
+        raise click.exceptions.Exit(1)
+
+
+@command("test")
+@click.argument("dag_id")
+@click.argument("task_id")
+@click.argument("logical_date_or_run_id", required=False)
+@click.option("-t", "--task-params", type=JsonObject(), help="Values for the params, as a JSON object.")
+@click.option("--env-vars", type=JsonObject(), help="Environment variables for the DAG file and the task, as JSON.")
+@file_option
+@map_index_option
+def test_task(
+    dag_id: str,
+    task_id: str,
+    logical_date_or_run_id: str | None,
+    task_params: dict[str, Any] | None,
+    env_vars: dict[str, Any] | None,
+    dagfile_path: str | None,
+    map_index: int,
+) -> None:
+    """Run one task in this process, whatever it depends on.
+
+    It can read variables, connections and the XComs of a run that is stored; what it writes is not kept. Prints what it
+    returned. Exit code 1 when it fails.
+    """
+    os.environ.update({name: str(value) for name, value in (env_vars or {}).items()})
+    config = load_config(os.environ)
+    dag = load_dag(config, dag_id, dagfile_path)
+    task = dag.get_task(task_id)
+    require_unmapped(dag, task_id, map_index)
+    _log(config)
+    with stored(config) as source:
+        run, date = resolve_run(source, dag_id, logical_date_or_run_id)
+        order = make_order(dag, task_id, run, date, task_params or {})
+        channel = TrialChannel(order, source, XComPolicy.from_config(config))
+        result = run_task(dag, task, order, channel, in_process=True)
+    for xcom in result.xcoms:
+        if xcom.key == "return_value":
+            click.echo(xcom.value)
+    talk(f"Task {task_id}: {result.outcome.value}{f', {result.error}' if result.error else ''}.")
+    if result.outcome is Outcome.FAILED:
+        raise click.exceptions.Exit(1)
+
+
+@command("render")
+@click.argument("dag_id")
+@click.argument("task_id")
+@click.argument("logical_date_or_run_id", required=False)
+@file_option
+@map_index_option
+@output_option
+def render(
+    dag_id: str, task_id: str, logical_date_or_run_id: str | None, dagfile_path: str | None, map_index: int, output: str
+) -> None:
+    """Print the template fields of a task as it would see them.
+
+    Nothing is run. Without a run the templates see a run of now.
+    """
+    config = load_config(os.environ)
+    dag = load_dag(config, dag_id, dagfile_path)
+    task = dag.get_task(task_id).for_attempt()
+    require_unmapped(dag, task_id, map_index)
+    with stored(config) as source:
+        run, date = resolve_run(source, dag_id, logical_date_or_run_id)
+        order = make_order(dag, task_id, run, date, {})
+        channel = TrialChannel(order, source, XComPolicy.from_config(config))
+        renderer = Renderer(task, build_context(order, dag, task, channel))
+        renderer.read_files()
+        renderer.render_fields()
+    fields = shown_fields(task)
+    if output != "table":
+        emit_record(fields, output)
+        return
+    for name in task.template_fields:
+        value = fields.get(name)
+        click.echo(click.style(f"# {name}", bold=True))
+        click.echo(value if isinstance(value, str) else to_json(value))
+    if not task.template_fields:
+        talk(f"Task {task_id} has no template fields.")
+
+
+def _log(config: Config) -> None:
+    """Show what tasks log; Ctrl-C and the debugger have the terminal to themselves otherwise."""
+    log_to_terminal(config.logging.logging_level)
+    logging.captureWarnings(True)
