@@ -230,11 +230,10 @@ def _signal_name(number: int) -> str:
 
 def _prepare(setup: Setup) -> None:
     """Import all that DAG files usually need, and make the process cheap to fork."""
-    compat.install()
+    gc.disable()  # a collection would leave holes in memory pages, which forks share only while nobody fills them
+    is_airflow = compat.install()
     defaults.use(defaults.Defaults(**setup.defaults))
-    rehearse()
-    gc.collect()
-    gc.disable()
+    rehearse(with_airflow_names=is_airflow)
     gc.freeze()
 
 

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 BEAT_SECONDS: Final = 5.0
 """How often to ring where the kernel cannot tell of changes."""
 
-_STEP_MILLISECONDS: Final = 50
+_STEP_MILLISECONDS: Final = 80
 _DEBOUNCE_MILLISECONDS: Final = 400
 _NOISE: Final = frozenset({"__pycache__", ".git", "node_modules", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
 

@@ -5,10 +5,10 @@ A file that looked at nothing else can only change when one of these files does,
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import sysconfig
-from collections.abc import Collection
 from typing import Any, Final
 
 _PROJECT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -37,7 +37,7 @@ _OUTSIDE: Final = frozenset(
 _CONSTANT: Final = tuple(
     sorted(
         {
-            f"{os.path.realpath(root)}/"
+            f"{form}/"
             for root in (
                 sys.prefix,
                 sys.base_prefix,
@@ -48,6 +48,7 @@ _CONSTANT: Final = tuple(
                 "/usr/lib",
                 "/usr/share/zoneinfo",
             )
+            for form in (os.path.abspath(root), os.path.realpath(root))
         }
     )
 )
@@ -57,19 +58,22 @@ _CONSTANT_FILES: Final = frozenset({"/etc/localtime", "/etc/timezone", "/etc/mim
 
 
 class Watch:
-    """Listens to what this process does from :meth:`start` on. Once per process: Python keeps the listener."""
+    """Listens to what this process does from :meth:`start` on. Once per process: Python keeps the listener.
+
+    It looks at nothing but what it heard. Walking over ``sys.modules`` would touch hundreds of memory pages that a
+    fork shares with its parent, and each page touched is copied.
+    """
 
     def __init__(self, folder: str, path: str) -> None:
-        self._folder, self._path = f"{os.path.realpath(folder)}/", path
+        self._folder, self._path = f"{folder}/", path
+        self._real_folder = f"{os.path.realpath(folder)}/"
         self._opened: set[str] = set()
         self._listed: set[str] = set()
         self._outside = False
-        self._before: Collection[str] = ()
         self._on = False
 
     def start(self) -> None:
         """Begin to listen."""
-        self._before = frozenset(sys.modules)
         self._on = True
         sys.addaudithook(self._hear)
 
@@ -90,28 +94,39 @@ class Watch:
 
     def depends_on(self) -> tuple[str, ...]:
         """Return the absolute paths of the files of the DAG folder, but the DAG file, that were imported or opened."""
-        files = self._module_files() | {os.path.abspath(path) for path in self._opened}
-        own = (path for path in files if self._is_own(path) and not path.endswith((".pyc", ".pyo")))
-        return tuple(sorted(path for path in own if os.path.realpath(path) != os.path.realpath(self._path)))
+        own = {_source_of(path) for path in self._absolute() if self._is_own(path)}
+        return tuple(sorted(own - {self._path}))
 
     def looked_outside(self) -> bool:
         """Return whether something else was looked at: other files, a listing of a folder, a network, a command."""
         if self._outside:
             return True
-        searched = {os.path.realpath(entry) for entry in sys.path} | {
-            os.path.dirname(os.path.realpath(file)) for file in self._module_files()
-        }
-        # The import system lists the folders that it searches; a listing of any other was asked for.
-        listed = (os.path.realpath(path) for path in self._listed)
-        if any(path not in searched and not f"{path}/".startswith(_CONSTANT) for path in listed):
+        opened = self._absolute()
+        if any(not (self._is_own(path) or _is_constant(path)) for path in opened):
             return True
-        opened = (os.path.realpath(path) for path in self._opened)
-        return any(not (path in _CONSTANT_FILES or path.startswith((self._folder, *_CONSTANT))) for path in opened)
+        # The import system lists the folders that it searches; a listing of any other was asked for.
+        searched = {*sys.path, *(os.path.dirname(_source_of(path)) for path in opened)}
+        listed = {os.path.abspath(path) for path in self._listed}
+        return any(not _is_constant(f"{path}/") for path in listed - searched)
 
-    def _module_files(self) -> set[str]:
-        fresh = [module for name, module in list(sys.modules.items()) if name not in self._before]
-        files = (getattr(module, "__file__", None) for module in fresh)
-        return {os.path.abspath(file) for file in files if isinstance(file, str)}
+    def _absolute(self) -> set[str]:
+        return {os.path.abspath(path) for path in self._opened}
 
     def _is_own(self, path: str) -> bool:
-        return os.path.realpath(path).startswith(self._folder)
+        return path.startswith(self._folder) or os.path.realpath(path).startswith(self._real_folder)
+
+
+def _source_of(path: str) -> str:
+    """Return the source of a compiled module, any other path as it is."""
+    if not path.endswith(".pyc"):
+        return path
+    try:
+        return importlib.util.source_from_cache(path)
+    except ValueError:  # not in a __pycache__ folder: there is no source
+        return path
+
+
+def _is_constant(path: str) -> bool:
+    if path.startswith(_CONSTANT) or path in _CONSTANT_FILES:
+        return True
+    return os.path.realpath(path).startswith(_CONSTANT)

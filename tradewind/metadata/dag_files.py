@@ -65,8 +65,11 @@ def save_file(tx: Connection, parsed: ParsedFile, now: datetime, *, paused_at_cr
     """
     _write_file(tx, parsed, parsed.errors, now)
     specs = {spec.dag_id: spec for spec in sorted(parsed.specs, key=lambda spec: spec.dag_id)}
-    _insert_new_dags(tx, parsed, specs.values(), now, paused_at_creation)
     rows = _lock_dags(tx, specs)
+    if len(rows) < len(specs):
+        unknown = [spec for dag_id, spec in specs.items() if dag_id not in rows]
+        _insert_new_dags(tx, parsed.path, unknown, now, paused_at_creation)
+        rows = _lock_dags(tx, specs)
     taken = {row.dag_id: row.file_path for row in rows.values() if row.is_active and row.file_path != parsed.path}
     mine = [spec for dag_id, spec in specs.items() if dag_id not in taken]
     errors = list(parsed.errors) + [_taken_error(dag_id, path) for dag_id, path in taken.items()]
@@ -140,18 +143,17 @@ def _write_file(tx: Connection, parsed: ParsedFile, errors: Sequence[FileError],
 
 
 def _insert_new_dags(
-    tx: Connection, parsed: ParsedFile, specs: Iterable[DagSpec], now: datetime, paused_at_creation: bool
+    tx: Connection, path: str, specs: Iterable[DagSpec], now: datetime, paused_at_creation: bool
 ) -> None:
+    """Make the rows of new DAGs, inactive for now. A row that another process makes meanwhile is left as it is."""
     fresh = []
     for spec in specs:
         own_wish = spec.is_paused_upon_creation
         columns = _columns(spec)
-        columns.update(dag_id=spec.dag_id, file_path=parsed.path, is_active=False, version_id=None, created_at=now)
+        columns.update(dag_id=spec.dag_id, file_path=path, is_active=False, version_id=None, created_at=now)
         columns.update(is_paused=paused_at_creation if own_wish is None else own_wish, parsed_at=now)
         fresh.append(columns)
-    known = set(tx.execute(select(Dag.dag_id).where(Dag.dag_id.in_([row["dag_id"] for row in fresh]))).scalars())
-    # Between this look and the insert another process may make the same DAG; then its row is left as it is.
-    insert_missing(tx, Dag, [row for row in fresh if row["dag_id"] not in known])
+    insert_missing(tx, Dag, fresh)
 
 
 def _lock_dags(tx: Connection, dag_ids: Iterable[str]) -> dict[str, Any]:
