@@ -6,34 +6,26 @@ time until the next slow poll, nothing else.
 
 from __future__ import annotations
 
-import logging
 import selectors
 import socket
 import threading
 from typing import Final
 
-import psycopg
-
 from tradewind.metadata.bell_socket import listen_socket
-from tradewind.metadata.database import CHANNEL, Database
-
-log = logging.getLogger(__name__)
-
-_RECONNECT_SECONDS: Final = 2.0
+from tradewind.metadata.database import Database
 
 
 class Doorbell:
-    """Waits for rings. ``rang`` says whether another process rang since it was last asked."""
+    """Waits for rings. One waiter; anybody may ring."""
 
     def __init__(self, db: Database) -> None:
         self._db: Final = db
         self._event: Final = threading.Event()
         self._rang = True  # look at everything once when starting
-        self._stopping = threading.Event()
+        self._stopping: Final = threading.Event()
         self._waker, self._stop_end = socket.socketpair()
-        self._socket: socket.socket | None = listen_socket(db.bell_path) if db.is_sqlite else None
-        target = self._listen_socket if db.is_sqlite else self._listen_postgres
-        self._thread = threading.Thread(target=target, name="doorbell", daemon=True)
+        self._socket: Final = listen_socket(db.bell_path) if db.is_sqlite else None
+        self._thread: Final = threading.Thread(target=self._listen, name="doorbell", daemon=True)
         self._thread.start()
 
     def ring(self) -> None:
@@ -48,10 +40,11 @@ class Doorbell:
     def wait(self, timeout_seconds: float) -> None:
         """Return when somebody rang or woke, or after the timeout."""
         self._event.wait(timeout_seconds)
+        # Cleared before the waiter looks: what is said from now on sets it again.
         self._event.clear()
 
     def take_ring(self) -> bool:
-        """Return whether somebody rang since the last call."""
+        """Return whether somebody rang since the last call. Ask before looking, never after."""
         rang, self._rang = self._rang, False
         return rang
 
@@ -59,45 +52,28 @@ class Doorbell:
         """Stop listening."""
         self._stopping.set()
         self._stop_end.send(b"x")
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=15)
         for end in (self._waker, self._stop_end, self._socket):
             if end is not None:
                 end.close()
-        if self._db.is_sqlite:
+        if self._socket is not None:
             self._db.bell_path.unlink(missing_ok=True)
 
-    def _listen_socket(self) -> None:
-        assert self._socket is not None
+    def _listen(self) -> None:
+        if self._socket is not None:
+            self._listen_socket(self._socket)
+            return
+        # Only here: the PostgreSQL driver is an extra.
+        from tradewind.metadata.notifies import listen
+
+        listen(self._db, self.ring, self._stopping, self._waker)
+
+    def _listen_socket(self, bell: socket.socket) -> None:
         with selectors.DefaultSelector() as selector:
-            selector.register(self._socket, selectors.EVENT_READ)
+            selector.register(bell, selectors.EVENT_READ)
             selector.register(self._waker, selectors.EVENT_READ)
             while not self._stopping.is_set():
                 for key, _ in selector.select():
-                    if key.fileobj is self._socket:
-                        self._socket.recv(16)
+                    if key.fileobj is bell:
+                        bell.recv(16)
                         self.ring()
-
-    def _listen_postgres(self) -> None:
-        url = self._db.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        while not self._stopping.is_set():
-            try:
-                with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
-                    connection.execute(f"LISTEN {CHANNEL}")
-                    self.ring()  # what was said while nobody listened
-                    self._wait_notifies(connection)
-            except psycopg.Error as error:
-                log.warning("doorbell lost, polling until it is back: %s", error)
-                self._stopping.wait(_RECONNECT_SECONDS)
-
-    def _wait_notifies(self, connection: psycopg.Connection) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(connection.fileno(), selectors.EVENT_READ)
-            selector.register(self._waker, selectors.EVENT_READ)
-            while not self._stopping.is_set():
-                selector.select()
-                if self._stopping.is_set():
-                    return
-                # Reads what has arrived; raises OperationalError when the server went away.
-                if list(connection.notifies(timeout=0)):
-                    self.ring()
-                connection.pgconn.consume_input()

@@ -1,0 +1,54 @@
+"""How are NOTIFYs of PostgreSQL heard? On a connection of its own, outside the pool, until somebody says stop.
+
+Imported only where PostgreSQL is used: the driver is an extra.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import socket
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import psycopg
+
+from tradewind.metadata.database import CHANNEL, Database
+
+log = logging.getLogger(__name__)
+
+_RECONNECT_SECONDS: Final = 2.0
+
+
+def listen(db: Database, on_ring: Callable[[], None], stopping: threading.Event, waker: socket.socket) -> None:
+    """Call ``on_ring`` for each bell that other processes ring, and after each new connection: some may be missed.
+
+    Args:
+        stopping: set before ``waker`` becomes readable; then the call returns.
+    """
+    url = db.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    while not stopping.is_set():
+        try:
+            with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+                connection.execute(f"LISTEN {CHANNEL}")
+                on_ring()
+                _wait(connection, on_ring, stopping, waker)
+        except psycopg.Error as error:
+            log.warning("the doorbell is lost; polling until it is back: %s", error)
+            stopping.wait(_RECONNECT_SECONDS)
+
+
+def _wait(
+    connection: psycopg.Connection, on_ring: Callable[[], None], stopping: threading.Event, waker: socket.socket
+) -> None:
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.fileno(), selectors.EVENT_READ)
+        selector.register(waker, selectors.EVENT_READ)
+        while not stopping.is_set():
+            selector.select()
+            if stopping.is_set():
+                return
+            # Reads what has arrived; raises OperationalError when the server went away.
+            if list(connection.notifies(timeout=0)):
+                on_ring()
