@@ -46,7 +46,11 @@ class _TriggerTimetable(Timetable):
             tick = max(self._ticks.at_or_before(now), *candidates)
         if restriction.latest is not None and tick > restriction.latest:
             return None
-        return NextRun.over(tick - self.interval, tick)
+        start = tick - self.interval
+        if last_interval is not None and start <= last_interval.end - self.interval:
+            # The last days of March less a month are all the last of February; a logical date names one run only.
+            start = last_interval.start + timedelta.resolution
+        return NextRun.over(start, tick)
 
     def manual_interval(self, run_after: datetime) -> DataInterval:
         return DataInterval(run_after - self.interval, run_after)
