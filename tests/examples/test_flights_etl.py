@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
+
 from flights_etl import address, clean, files, report, source, warehouse
 
 # First and last days of the source's parts, both daylight-saving days, the end of February, a blizzard, a holiday.
