@@ -47,7 +47,7 @@ hours = st.sampled_from(("0", "1", "2", "1-3", "*/2", "*", "23"))
 days = st.sampled_from(("* * *", "* * 0", "* * 1-5", "1 * *", "L * *", "31 * *", "* 3,10 *", "* * 5#2"))
 crons = st.builds("{} {} {}".format, minutes, hours, days)
 zones = st.sampled_from(ZONES)
-moments = st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1)).map(lambda at: at.replace(tzinfo=UTC))  # noqa: DTZ001
+moments = st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1)).map(lambda at: at.replace(tzinfo=UTC))
 # Clocks change in few weeks of the year: half of the moments are put there.
 changes = st.sampled_from(
     ("2024-03-31T01:00", "2024-10-27T01:00", "2024-03-10T07:00", "2024-11-03T06:00", "2018-02-18T02:00",
@@ -179,7 +179,7 @@ def test_a_daily_schedule_ticks_once_on_each_day_of_the_zone(minute, hour, zone,
         last = run.interval
         dates.append(run.run_after.astimezone(ZoneInfo(zone)).date())
 
-    left_out = {datetime(2011, 12, 30).date()} if (zone, year) == ("Pacific/Apia", 2011) else set()  # noqa: DTZ001
+    left_out = {datetime(2011, 12, 30).date()} if (zone, year) == ("Pacific/Apia", 2011) else set()
     every = {begin.astimezone(ZoneInfo(zone)).date() + timedelta(days=n) for n in range(366)}
     assert set(dates) == {date for date in every if date.year == year} - left_out
     assert len(dates) - len(set(dates)) <= len(left_out)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
-from croniter import CroniterError, croniter
+from croniter import CroniterBadDateError, CroniterError, croniter
 
 from tradewind.errors import DagError
 
@@ -42,9 +42,14 @@ class CronTicks:
         try:
             expanded = croniter(expression).expanded
             croniter(expression, start_time=_WALL).get_next(datetime)
+        except CroniterBadDateError:
+            raise DagError(
+                f"The schedule {expression!r} names days that no calendar has, so it would never run. Correct its day "
+                "of month and month, or give None for a DAG that is only run by hand."
+            ) from None
         except (CroniterError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             raise DagError(
-                f"The schedule {expression!r} is not a cron expression that comes true: {error}. "
+                f"The schedule {expression!r} is not a cron expression: {error}. "
                 f"{_hint(expression)}Correct the field it names; https://crontab.guru explains the fields."
             ) from error
         self.expression: Final = expression

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from tradewind.errors import DagError
+
 PRESETS: Final[Mapping[str, str]] = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -26,8 +28,14 @@ _NTH: Final = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth"}
 
 
 def expand_preset(cron: str) -> str:
-    """Return the expression that a preset stands for; anything else as it is."""
-    return PRESETS.get(cron, cron) if isinstance(cron, str) else cron
+    """Return the expression that a preset stands for; any other text as it is.
+
+    Raises:
+        DagError: it is no text.
+    """
+    if not isinstance(cron, str):
+        raise DagError(f"The cron expression is {cron!r}; expected text such as '0 2 * * *' or '@daily'.")
+    return PRESETS.get(cron, cron)
 
 
 def describe_cron(expression: str) -> str:
@@ -47,7 +55,10 @@ def describe_cron(expression: str) -> str:
 def _any_of(parts: list[str | None]) -> str | None:
     if None in parts:
         return None
-    return " or ".join(part for part in parts if part)  # cron: either may hold when both are given
+    said = [part for part in parts if part]
+    if len(said) < 2:
+        return "".join(said)
+    return " or ".join(part.removeprefix("only ") for part in said)  # cron: either may hold when both are given
 
 
 def _time(minute: str, hour: str) -> str | None:
