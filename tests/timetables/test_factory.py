@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pendulum
@@ -22,6 +23,11 @@ from tradewind.timetables import (
     from_spec,
     timetable_for,
 )
+
+
+def wrong(value: Any) -> Any:
+    """Give a value that no type checker would let through."""
+    return value
 
 
 @pytest.mark.parametrize(
@@ -95,11 +101,14 @@ def test_a_schedule_that_cannot_be_meant_is_refused_with_the_mend(schedule, mess
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: CronTriggerTimetable("@daily", interval=3), "The interval of CronTriggerTimetable is 3"),
-        (lambda: CronTriggerTimetable("@daily", run_immediately="soon"), "run_immediately is 'soon'"),
-        (lambda: DeltaTriggerTimetable("6h"), "The delta of DeltaTriggerTimetable is '6h'; expected a timedelta"),
+        (lambda: CronTriggerTimetable("@daily", interval=wrong(3)), "The interval of CronTriggerTimetable is 3"),
+        (lambda: CronTriggerTimetable("@daily", run_immediately=wrong("soon")), "run_immediately is 'soon'"),
+        (
+            lambda: DeltaTriggerTimetable(wrong("6h")),
+            "The delta of DeltaTriggerTimetable is '6h'; expected a timedelta",
+        ),
         (lambda: CronTriggerTimetable("@daily", timezone="Europe/Berln"), "Did you mean 'Europe/Berlin'?"),
-        (lambda: CronTriggerTimetable(None), "The cron expression is None; expected text"),
+        (lambda: CronTriggerTimetable(wrong(None)), "The cron expression is None; expected text"),
         (lambda: from_spec(TimetableSpec("CronTriggerTimetabel")), "Did you mean 'CronTriggerTimetable'?"),
     ],
 )

@@ -19,6 +19,7 @@ from tradewind.timetables import (
     CronTriggerTimetable,
     DeltaDataIntervalTimetable,
     DeltaTriggerTimetable,
+    NextRun,
     NullTimetable,
     OnceTimetable,
     Restriction,
@@ -95,7 +96,8 @@ def test_a_timetable_survives_being_stored(timetable):
 @given(timetables, instants, st.booleans(), st.lists(st.integers(0, 500_000), min_size=1, max_size=6))
 def test_runs_follow_each_other_and_no_logical_date_comes_twice(timetable, now, catchup, waits):
     restriction = Restriction(now - timedelta(days=3), None, catchup)
-    last, due = None, []
+    last = None
+    due: list[NextRun] = []
     for seconds in waits:
         now += timedelta(seconds=seconds)
         run = timetable.next_run(last, due[-1].run_after if due else None, restriction, now)

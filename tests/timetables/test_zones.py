@@ -60,5 +60,11 @@ def test_a_zone_without_a_name_cannot_be_stored():
         def utcoffset(self, at: datetime | None) -> timedelta:
             return timedelta(hours=1 if at is not None and at.month < 6 else 2)
 
+        def dst(self, at: datetime | None) -> timedelta:
+            return timedelta(0)
+
+        def tzname(self, at: datetime | None) -> str:
+            return ""
+
     with pytest.raises(DagError, match="has no name"):
         zone_name(Mine())
