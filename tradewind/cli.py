@@ -26,9 +26,9 @@ TREE: Final[Tree] = {
         {
             "list": Command(f"{_DAGS}:list_dags", "List the DAGs."),
             "details": Command(f"{_DAGS}:details", "Show all that is known about a DAG."),
-            "show": Command(f"{_DAGS}:show", "Draw the tasks of a DAG and what waits for what."),
+            "show": Command("scheduler.commands.show:show", "Draw the tasks of a DAG and what waits for what."),
             "trigger": Command(f"{_RUNS}:trigger", "Start a run of a DAG."),
-            "pause": Command(f"{_DAGS}:pause", "Pause DAGs: no new scheduled runs, no new tasks."),
+            "pause": Command(f"{_DAGS}:pause", "Pause DAGs: no new scheduled runs."),
             "unpause": Command(f"{_DAGS}:unpause", "Resume paused DAGs."),
             "test": Command(
                 f"{_AUTHORING}:test_dag", "Run a DAG once in this process, without scheduler or metadata DB."
@@ -37,7 +37,7 @@ TREE: Final[Tree] = {
             "list-runs": Command(f"{_RUNS}:list_runs", "List the runs of a DAG, newest first."),
             "list-import-errors": Command(f"{_DAGS}:list_import_errors", "List the DAG files that cannot be imported."),
             "next-execution": Command(f"{_DAGS}:next_execution", "Print when a DAG runs next."),
-            "reserialize": Command(f"{_DAGS}:reserialize", "Read all DAG files now."),
+            "reserialize": Command("scheduler.commands.sync:reserialize", "Read all DAG files now."),
             "delete": Command(f"{_DAGS}:delete", "Delete a DAG with its runs and history."),
         },
     ),
@@ -49,7 +49,7 @@ TREE: Final[Tree] = {
             "states-for-dag-run": Command(f"{_TASKS}:states_for_dag_run", "List the states of all tasks of a run."),
             "test": Command(f"{_AUTHORING}:test_task", "Run one task in this process, whatever it depends on."),
             "render": Command(f"{_AUTHORING}:render", "Print the template fields of a task as it would see them."),
-            "failed-deps": Command(f"{_TASKS}:failed_deps", "Say what a task waits for.", is_hidden=True),
+            "failed-deps": Command("scheduler.commands.why:failed_deps", "Say what a task waits for.", is_hidden=True),
         },
     ),
     "db": Group(

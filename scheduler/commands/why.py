@@ -38,9 +38,27 @@ def why(dag_id: str, logical_date_or_run_id: str | None, task_id: str | None, ma
         emit([_row(reason) for reason in reasons], COLUMNS, output)
         return
     width = max(len(_name(reason)) for reason in reasons)
+    state_width = max(len(reason.state) for reason in reasons)
     for reason in reasons:
-        state = paint_state(reason.state, reason.state.ljust(15))
+        state = paint_state(reason.state, reason.state.ljust(state_width))
         click.echo(f"{_name(reason).ljust(width)}  {state}  {reason.text}")
+
+
+@command("failed-deps")
+@click.argument("dag_id")
+@click.argument("task_id")
+@click.argument("logical_date_or_run_id")
+@click.option("--map-index", type=int, default=NO_MAP, show_default=True, help="Of a mapped task; -1: not mapped.")
+def failed_deps(dag_id: str, task_id: str, logical_date_or_run_id: str, map_index: int) -> None:
+    """Say what a task waits for.
+
+    Airflow's name for `tradewind why`.
+    """
+    with open_database() as db:
+        with db.read() as tx:
+            run_id = find_named_run(tx, dag_id, logical_date_or_run_id).run_id
+        reasons = explain(db, dag_id, run_id, task_id, map_index)
+    click.echo(reasons[-1].text)
 
 
 def _name(reason: Reason) -> str:

@@ -152,11 +152,11 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, *, is_table: bool = False) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return show_instant(value.replace(microsecond=0))
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ") if is_table else show_instant(value)
     if isinstance(value, timedelta):
         return show_duration(value)
     if isinstance(value, Mapping):
@@ -187,7 +187,7 @@ def _print_table(data: Sequence[Row], columns: Sequence[str], *, has_header: boo
         is_number = all(isinstance(row[name], int | float) and not isinstance(row[name], bool) for row in data)
         table.add_column(name, overflow="fold", justify="right" if is_number else "left")
     for row in data:
-        table.add_row(*(Text(_cell(row[name]), style=_style(name, row[name])) for name in columns))
+        table.add_row(*(Text(_cell(row[name], is_table=True), style=_style(name, row[name])) for name in columns))
     console.print(table)
 
 
