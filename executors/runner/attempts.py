@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -60,6 +60,7 @@ class Slot:
     keeper: KeeperLink | None = None  # None: waits for its DAG file to be imported
     peer: Peer[FromTask] | None = None
     rendered: dict[str, Any] | None = None  # told with the next fact
+    questions: deque[Request] = field(default_factory=deque)  # a task asks on only when a timeout broke in
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
     is_ending: bool = False  # was told to end
 
@@ -162,7 +163,9 @@ class Attempts:
         elif isinstance(message, Rendered):
             slot.rendered = message.fields
         else:
-            self._ask(slot.order, message, partial(self._answer, slot))
+            slot.questions.append(message)
+            if len(slot.questions) == 1:
+                self._ask(slot.order, message, partial(self._answer, slot))
 
     def _started(self, slot: Slot, hello: Hello) -> None:
         slot.seen.pid, slot.seen.started_at = hello.pid, hello.at
@@ -189,8 +192,12 @@ class Attempts:
         )
 
     def _answer(self, slot: Slot, answer: Answer) -> None:
-        if slot.peer is not None:
-            slot.peer.send(answer)
+        """Hand over an answer, and have the next question answered: one at a time, so that their order is kept."""
+        assert slot.peer is not None
+        slot.peer.send(answer)
+        slot.questions.popleft()
+        if slot.questions:
+            self._ask(slot.order, slot.questions[0], partial(self._answer, slot))
 
     # --- the end ---
 

@@ -147,9 +147,10 @@ class SocketChannel:
         """Hold back the signals whose handlers raise, so that no message is cut in two."""
         if self._is_broken:
             raise ChannelClosed("An earlier question of this task was cut off in the middle; it can ask nothing more.")
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
-        self._is_broken = True
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)  # raises what has come until now, too
+            self._is_broken = True
             yield
             self._is_broken = False
         except OSError as error:

@@ -8,9 +8,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+
 from executors.control_plane import SqlControlPlane
 from executors.local import LocalExecutor
-
 from tests.executors.workbench import Workbench
 from tradewind.config import Config, load_config, with_secrets
 from tradewind.metadata.database import Database
@@ -24,7 +24,10 @@ def make_config(home: Path, sqlite_url: str) -> Callable[..., Config]:
 
     def make(**options: str) -> Config:
         changed = {f"TRADEWIND__{name}": value for name, value in options.items()}
-        defaults = {"TRADEWIND__DATABASE__SQL_ALCHEMY_CONN": sqlite_url, "TRADEWIND__WORKERS__CANCEL_GRACE_SECONDS": "5"}
+        defaults = {
+            "TRADEWIND__DATABASE__SQL_ALCHEMY_CONN": sqlite_url,
+            "TRADEWIND__WORKERS__CANCEL_GRACE_SECONDS": "5",
+        }
         return with_secrets(load_config({**os.environ, **defaults, **changed}, home))
 
     return make

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 from executors.control_plane import SqlControlPlane
 from executors.local import LocalExecutor
-
 from tests.executors.workbench import Workbench
 from tradewind.config import load_config, with_secrets
 from tradewind.metadata.database import Database

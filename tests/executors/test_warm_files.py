@@ -1,0 +1,225 @@
+"""Which DAG file does a task run from, and in what kind of process?"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+
+import pytest
+from executors.runner import keepers
+
+from tests.executors.stores import put_version
+from tests.executors.workbench import Workbench
+from tests.support.waiting import wait_until
+from tradewind.metadata.database import Database
+from tradewind.model.orders import AttemptEnded, Outcome
+
+PARENT = """
+    import os
+
+    @task
+    def parent():
+        return os.getppid()
+
+    parent()
+"""
+THREAD = "import threading\n_over = threading.Event()\nthreading.Thread(target=_over.wait, daemon=True).start()\n"
+
+
+def value_of(ended: AttemptEnded) -> str | None:
+    assert ended.outcome == Outcome.SUCCESS, ended.error
+    return ended.xcoms[0].value
+
+
+def test_tasks_of_one_file_are_forked_from_one_process_that_has_imported_it(bench):
+    bench.write_dag(PARENT)
+    path = bench.config.core.dags_folder / "file.py"
+    path.write_text("open(__file__ + '.imports', 'a').write('x')\n" + path.read_text())
+
+    parents = {value_of(bench.run_task("parent")) for _ in range(3)}
+
+    assert len(parents) == 1
+    assert path.with_name("file.py.imports").read_text() == "x"
+
+
+def test_a_task_leaves_nothing_behind_for_the_next(bench):
+    bench.write_dag(
+        """
+        seen = []
+
+        @task
+        def adds():
+            os.environ["LEFT"] = "behind"
+            seen.append(1)
+            return [len(seen), random.random()]
+
+        import os, random
+        adds()
+        """
+    )
+
+    first, second = (value_of(bench.run_task("adds")) for _ in range(2))
+
+    assert first.startswith("[1,")
+    assert second.startswith("[1,")
+    assert first != second  # the generators of two forks are not the same
+
+
+def test_a_file_that_fails_to_import_fails_its_task_with_the_traceback_in_the_log(bench):
+    bench.write("x = 1\nraise RuntimeError('no such luck')\n")
+    order = bench.order("any")
+
+    (ended,) = bench.run(order)
+
+    assert (ended.outcome, ended.error) == (Outcome.FAILED, "RuntimeError: no such luck")
+    log = bench.log_of(order)
+    assert re.search(r'File "\S+/file.py", line 2', log)
+    assert "no such luck" in log
+    assert "loading.py" not in log
+
+
+def test_a_file_with_a_syntax_error_fails_its_task(bench):
+    bench.write("def broken(:\n")
+
+    ended = bench.run_task("any")
+
+    assert ended.outcome == Outcome.FAILED
+    assert ended.error.startswith("SyntaxError")
+
+
+def test_a_file_that_kills_its_process_while_it_is_imported_fails_its_task(bench):
+    bench.write("import os\nos._exit(7)\n")
+
+    ended = bench.run_task("any")
+
+    assert (ended.outcome, ended.exit_code) == (Outcome.FAILED, 7)
+
+
+def test_an_import_that_never_ends_is_ended(make_bench):
+    bench = make_bench(CORE__DAGBAG_IMPORT_TIMEOUT="0.3")
+    bench.write("import time\nwhile True:\n    try:\n        time.sleep(1)\n    except Exception:\n        pass\n")
+
+    ended = bench.run_task("any")
+
+    assert ended.outcome == Outcome.FAILED
+    assert "took longer than 0.3 s ([core] dagbag_import_timeout)" in ended.error
+
+
+def test_a_task_that_the_file_does_not_have_any_more_fails_and_says_so(bench):
+    bench.write_dag(PARENT)
+
+    assert "nobody" in bench.run_task("nobody").error
+    ended = bench.run_task("parent", dag_id="e")
+    assert ended.outcome == Outcome.FAILED
+    assert "did not define DAG 'e'" in ended.error
+
+
+def test_a_file_whose_import_starts_threads_is_imported_for_each_task_anew(bench):
+    bench.write(THREAD)
+    bench.write_dag(PARENT, "calm.py")
+    calm = value_of(bench.run_task("parent", name="calm.py"))
+    bench.write_dag(PARENT, "wild.py")
+    path = bench.config.core.dags_folder / "wild.py"
+    path.write_text(THREAD + "open(__file__ + '.imports', 'a').write('x')\n" + path.read_text())
+
+    parents = {value_of(bench.run_task("parent", name="wild.py")) for _ in range(2)}
+
+    assert len(parents) == 1
+    assert parents != {calm}
+    assert path.with_name("wild.py.imports").read_text() == "xxx"  # once to see that it starts threads, and per task
+
+
+def test_a_run_keeps_the_text_it_started_with(make_bench, sqlite_url):
+    bench = make_bench()
+    bench.write_dag("@task\ndef which(): return 'old'\nwhich()")
+    old = bench.order("which")
+    path = bench.config.core.dags_folder / "file.py"
+    database = Database(sqlite_url)
+    put_version(database, 1, path.read_bytes())
+    database.close()
+    bench.write_dag("@task\ndef which(): return 'new'\nwhich()")
+
+    ended_old, ended_new = bench.run(old, bench.order("which"))
+
+    assert (value_of(ended_old), value_of(ended_new)) == ('"old"', '"new"')
+    path.unlink()
+    again = bench.order("which", source_digest=old.source_digest)
+    assert value_of(bench.run(again)[0]) == '"old"'
+
+
+def test_warm_processes_beyond_the_limit_are_let_go(make_bench):
+    bench = make_bench(WORKERS__WARM_DAG_FILES="2")
+    parents = []
+    for number in range(4):
+        bench.write_dag(PARENT, f"file{number}.py")
+        parents.append(int(value_of(bench.run_task("parent", name=f"file{number}.py"))))
+
+    wait_until(lambda: not os.path.exists(f"/proc/{parents[0]}"), what="the end of the one used least recently")
+    wait_until(lambda: not os.path.exists(f"/proc/{parents[1]}"), what="the end of the next")
+    assert os.path.exists(f"/proc/{parents[3]}")
+
+
+def test_idle_processes_are_let_go_and_come_back(make_bench, monkeypatch):
+    monkeypatch.setattr(keepers, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(keepers, "BASE_IDLE_SECONDS", 0.1)
+    bench = make_bench()
+    bench.write_dag(PARENT)
+    warm = int(value_of(bench.run_task("parent")))
+
+    wait_until(lambda: not os.path.exists(f"/proc/{warm}"), what="the end of the warm process")
+    wait_until(lambda: bench.executor._supervisor._keepers._process is None, what="the end of the base process")
+    assert bench.run_task("parent").outcome == Outcome.SUCCESS
+
+
+def test_files_written_for_airflow_run(bench):
+    bench.write(
+        """
+        from airflow import DAG
+        from airflow.operators.python import PythonOperator
+
+        with DAG("d", schedule="0 2 * * *") as dag:
+            PythonOperator(task_id="classic", python_callable=lambda ds: ds)
+        """
+    )
+
+    assert value_of(bench.run_task("classic")) == '"2026-01-05"'
+
+
+def test_a_module_beside_the_file_can_be_imported(bench):
+    bench.write("ANSWER = 42\n", "beside.py")
+    bench.write_dag("import beside\n@task\ndef asks(): return beside.ANSWER\nasks()")
+
+    assert value_of(bench.run_task("asks")) == "42"
+
+
+def test_a_task_imports_nothing_that_its_warm_process_has_not(make_bench):
+    bench = make_bench()
+    bench.write_dag(
+        """
+        import sys
+        before = set(sys.modules)
+
+        @task
+        def tells():
+            return sorted(set(sys.modules) - before)
+
+        tells()
+        """
+    )
+
+    assert value_of(bench.run_task("tells")) == "[]"
+
+
+@pytest.fixture
+def small(make_bench: Callable[..., Workbench]) -> Workbench:
+    return make_bench(WORKERS__TASK_MEMORY_LIMIT_MB="200")
+
+
+def test_a_task_beyond_its_memory_limit_fails(small):
+    small.write_dag("@task\ndef eats(): return len(bytearray(400 * 2**20))\neats()")
+
+    ended = small.run_task("eats")
+
+    assert ended.outcome == Outcome.FAILED
+    assert ended.error.startswith("MemoryError")
