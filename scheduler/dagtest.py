@@ -1,0 +1,271 @@
+"""How does a DAG run in this very process, for ``dag.test()`` and ``tradewind dags test``?
+
+The planner that the scheduler uses decides; tasks run one after another, right here, so that breakpoints work. There is
+no metadata DB: XComs, variables and connections live in memory for this one run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from scheduler.planner import Policy, RunPlanner
+from tradewind.errors import UsageError
+from tradewind.model.orders import AttemptEnded, AttemptOrder, AttemptStarted, Outcome
+from tradewind.model.states import RunState, RunType, TaskState
+from tradewind.run.graph import DagGraph
+from tradewind.run.view import RunView, TaskKey
+from tradewind.sdk.channel import ConnectionData
+from tradewind.sdk.connection import Connection
+from tradewind.sdk.execution import TaskResult, run_task
+from tradewind.sdk.memory_channel import MemoryChannel, RunMemory
+from tradewind.sdk.serialize import to_spec
+from tradewind.timetables import DataInterval
+
+if TYPE_CHECKING:
+    from tradewind.sdk.dag import DAG
+
+log = logging.getLogger("airflow.task")
+
+
+@dataclass(frozen=True, slots=True)
+class InProcessRun:
+    """How the run ended.
+
+    Attributes:
+        state: success or failed.
+        states: the final state of every task.
+        memory: the XComs that were left.
+    """
+
+    run_id: str
+    state: RunState
+    states: Mapping[str, TaskState]
+    reasons: Mapping[str, str]
+    memory: RunMemory
+
+    def xcom(self, task_id: str, key: str = "return_value") -> str | None:
+        """Return the JSON text of an XCom, or None."""
+        value = self.memory.xcoms.get((task_id, -1, key))
+        return None if value is None else value.value
+
+
+def run_dag_in_process(
+    dag: DAG,
+    logical_date: datetime | None = None,
+    run_conf: Mapping[str, Any] | None = None,
+    *,
+    run_after: datetime | None = None,
+    execution_date: datetime | None = None,
+    conn_file_path: str | None = None,
+    variable_file_path: str | None = None,
+    mark_success_pattern: str | None = None,
+    use_executor: bool = False,
+    now: datetime | None = None,
+) -> InProcessRun:
+    """Run ``dag`` once and return how it ended. Retries do not wait.
+
+    Args:
+        logical_date: aware or naive (then in the DAG's time zone); now when None.
+        run_conf: overrides the defaults of params.
+        execution_date: the old name of ``logical_date``.
+        conn_file_path, variable_file_path: JSON files of connections and variables for this run.
+        mark_success_pattern: tasks whose id matches are not run and count as successful.
+        use_executor: refused; a run with an executor is what ``tradewind dags trigger`` starts.
+
+    Raises:
+        DagError: the DAG cannot be run, e.g. its tasks form a ring.
+        UsageError: an argument does not fit.
+    """
+    if use_executor:
+        raise UsageError("dag.test(use_executor=True) does not exist here. Use `tradewind dags trigger` for that.")
+    at = now or datetime.now(UTC)
+    date = _aware(logical_date or execution_date or at, dag)
+    memory = RunMemory(variables=_read_variables(variable_file_path), connections=_read_connections(conn_file_path))
+    skip = re.compile(mark_success_pattern) if mark_success_pattern else None
+    with _shown_logs():
+        return _Runner(dag, date, run_after or at, dict(run_conf or {}), memory, skip).run()
+
+
+class _Runner:
+    """The loop of one run: take a ready task, run it, tell the planner."""
+
+    def __init__(
+        self,
+        dag: DAG,
+        logical_date: datetime,
+        run_after: datetime,
+        conf: dict[str, Any],
+        memory: RunMemory,
+        mark_success: re.Pattern[str] | None,
+    ) -> None:
+        self._dag: Final = dag
+        self._spec: Final = to_spec(dag)
+        interval: DataInterval | None = dag.timetable.manual_interval(logical_date)
+        self._view: Final = RunView(1, dag.dag_id, "", DagGraph(self._spec))
+        self._view.run_id = dag.timetable.run_id(RunType.MANUAL, run_after, logical_date)
+        self._memory: Final = memory
+        self._mark_success: Final = mark_success
+        self._conf: Final = conf
+        self._logical_date: Final = logical_date
+        self._interval: Final = interval
+        self._run_after: Final = run_after
+        self._ready: list[TaskKey] = []
+
+    def run(self) -> InProcessRun:
+        planner = self._planner()
+        planner.start(self._logical_date)
+        self._take(planner)
+        while self._ready:
+            self._ready.sort(key=lambda key: (-self._spec_of(key[0]).priority, key), reverse=True)
+            self._run_one(self._ready.pop())
+        reasons = {t.task_id: t.reason for t in self._view.tasks.values() if t.reason}
+        states = {t.task_id: t.state for t in self._view.tasks.values()}
+        log.info("run %s ended: %s", self._view.run_id, self._view.state)
+        return InProcessRun(self._view.run_id, self._view.state, states, reasons, self._memory)
+
+    def _run_one(self, key: TaskKey) -> None:
+        planner = self._planner()
+        try_number = planner.queue(key)
+        task = self._view.tasks[key]
+        assert task.attempt_id is not None
+        started = datetime.now(UTC)
+        planner.attempt_started(AttemptStarted(task.attempt_id, 1, self._view.pk, started))
+        order = self._order(key, try_number)
+        log.info("----- %s, try %d -----", key[0], try_number)
+        if self._mark_success is not None and self._mark_success.search(key[0]):
+            result = TaskResult(Outcome.SUCCESS)
+            log.info("marked as successful")
+        else:
+            self._memory.forget(order)
+            result = run_task(self._dag, self._dag.get_task(key[0]), order, self._channel(order), in_process=True)
+        self._memory.keep(order, result.xcoms)
+        ended = AttemptEnded(
+            task.attempt_id,
+            1,
+            self._view.pk,
+            result.outcome,
+            datetime.now(UTC),
+            started_at=started,
+            may_retry=result.may_retry,
+            error=result.error,
+        )
+        planner.attempt_ended(ended)
+        self._take(planner)
+        if task.state is TaskState.UP_FOR_RETRY:
+            self._retry_at_once(key)
+
+    def _retry_at_once(self, key: TaskKey) -> None:
+        due = self._view.tasks[key].retry_at
+        planner = RunPlanner(self._view, self._spec, due or datetime.now(UTC), Policy())
+        planner.retry_due(key)
+        log.info("%s is tried again; the delay until %s is left out here", key[0], due)
+        self._take(planner)
+
+    def _take(self, planner: RunPlanner) -> None:
+        planner.finish()
+        self._ready.extend(planner.plan.ready)
+        self._ready = [key for key in self._ready if self._view.tasks[key].state is TaskState.SCHEDULED]
+
+    def _planner(self) -> RunPlanner:
+        return RunPlanner(self._view, self._spec, datetime.now(UTC), Policy())
+
+    def _channel(self, order: AttemptOrder) -> MemoryChannel:
+        return MemoryChannel(order, self._memory)
+
+    def _spec_of(self, task_id: str) -> Any:
+        return self._view.graph.tasks[task_id]
+
+    def _order(self, key: TaskKey, try_number: int) -> AttemptOrder:
+        task, spec = self._view.tasks[key], self._spec_of(key[0])
+        assert task.attempt_id is not None
+        return AttemptOrder(
+            attempt_id=task.attempt_id,
+            fence=1,
+            run_pk=self._view.pk,
+            dag_id=self._dag.dag_id,
+            run_id=self._view.run_id,
+            task_id=key[0],
+            map_index=key[1],
+            try_number=try_number,
+            max_tries=task.max_tries + 1,
+            file_path=self._dag.fileloc,
+            version_id=0,
+            source_digest="",
+            run_type=RunType.MANUAL.value,
+            run_after=self._run_after,
+            logical_date=self._logical_date,
+            data_interval_start=self._interval.start if self._interval else None,
+            data_interval_end=self._interval.end if self._interval else None,
+            run_started_at=self._view.started_at,
+            conf=self._conf,
+            queue=spec.queue,
+            executor="in process",
+            pool=spec.pool,
+            execution_timeout_seconds=spec.execution_timeout_seconds,
+        )
+
+
+def _aware(date: datetime, dag: DAG) -> datetime:
+    return date if date.tzinfo is not None else date.replace(tzinfo=dag.timezone)
+
+
+def _read_variables(path: str | None) -> dict[str, str]:
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in _read_json(path, "variables").items()
+    }
+
+
+def _read_connections(path: str | None) -> dict[str, ConnectionData]:
+    found = {}
+    for conn_id, value in _read_json(path, "connections").items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        is_uri = isinstance(value, str) and not text.lstrip().startswith("{")
+        made = Connection(conn_id=conn_id, uri=text) if is_uri else Connection.from_json(text, conn_id)
+        found[conn_id] = ConnectionData(
+            conn_id, made.conn_type or "", made.description, made.host, made.schema, made.login, made.password, made.port,
+            made.extra,
+        )  # fmt: skip
+    return found
+
+
+def _read_json(path: str | None, what: str) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"The file of {what}, {path}, cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise UsageError(f"The file of {what}, {path}, is not JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"The file of {what}, {path}, must hold one JSON object, name to value.")
+    return content
+
+
+@contextmanager
+def _shown_logs() -> Iterator[None]:
+    """Show what tasks log, unless the program that calls has set up logging itself."""
+    root = logging.getLogger()
+    if root.handlers:
+        yield
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("[%(asctime)s] %(levelname)s %(name)s - %(message)s"))
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
