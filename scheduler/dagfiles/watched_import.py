@@ -54,6 +54,8 @@ _CONSTANT: Final = tuple(
 )
 """Where the interpreter, the packages and the time zones live: what changes there asks for a restart anyway."""
 
+_IMPORT_SYSTEM: Final = "<frozen importlib._bootstrap_external>"
+
 _CONSTANT_FILES: Final = frozenset({"/etc/localtime", "/etc/timezone", "/etc/mime.types"})
 
 
@@ -85,10 +87,13 @@ class Watch:
         if not self._on:
             return
         if event == "open":
-            if isinstance(args[0], str):
-                self._opened.add(args[0])
+            path, _mode, flags = args
+            if isinstance(path, str) and not flags & os.O_WRONLY:
+                self._opened.add(path)
         elif event == "os.listdir":
-            self._listed.add(str(args[0] or "."))
+            # The import system lists each folder that it searches; a listing by anybody else was asked for.
+            if sys._getframe(1).f_code.co_filename != _IMPORT_SYSTEM:
+                self._listed.add(os.path.abspath(args[0] or "."))
         elif event in _OUTSIDE:
             self._outside = True
 
@@ -101,13 +106,9 @@ class Watch:
         """Return whether something else was looked at: other files, a listing of a folder, a network, a command."""
         if self._outside:
             return True
-        opened = self._absolute()
-        if any(not (self._is_own(path) or _is_constant(path)) for path in opened):
+        if any(not _is_constant(f"{path}/") for path in self._listed):
             return True
-        # The import system lists the folders that it searches; a listing of any other was asked for.
-        searched = {*sys.path, *(os.path.dirname(_source_of(path)) for path in opened)}
-        listed = {os.path.abspath(path) for path in self._listed}
-        return any(not _is_constant(f"{path}/") for path in listed - searched)
+        return any(not (self._is_own(path) or _is_constant(path)) for path in self._absolute())
 
     def _absolute(self) -> set[str]:
         return {os.path.abspath(path) for path in self._opened}

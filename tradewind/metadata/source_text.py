@@ -19,7 +19,12 @@ def decode_source(source: bytes) -> str:
         DagError: the bytes are not text in the encoding that the file names (UTF-8 when it names none), or would not
             come back the same from the metadata DB.
     """
-    encoding = _encoding_of(source)
+    try:
+        encoding = _encoding_of(source)
+    except DagError:
+        encoding = "utf-8"
+        if _is_utf8(source):
+            raise
     try:
         text = source.decode(encoding)
     except UnicodeDecodeError as error:
@@ -40,6 +45,14 @@ def encode_source(text: str) -> bytes:
     """Return the bytes that :func:`decode_source` was given."""
     head = "".join(text.splitlines(keepends=True)[:2]).encode("utf-8", "replace")
     return text.encode(_encoding_of(head))
+
+
+def _is_utf8(source: bytes) -> bool:
+    try:
+        source.decode()
+    except UnicodeDecodeError:  # then the bytes are to blame, and it can be said which
+        return False
+    return True
 
 
 def _encoding_of(source: bytes) -> str:
