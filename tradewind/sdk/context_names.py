@@ -27,6 +27,7 @@ LATER_NAMES: Final = frozenset(
         "outlet_events",
         "partition_date",
         "partition_key",
+        "task_reschedule_count",
         "task_state_store",
         "triggering_asset_events",
     ]

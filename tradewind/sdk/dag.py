@@ -121,8 +121,9 @@ class DAG:
         task.dag = self
         if task.task_group is None:
             task.task_group = self.task_group
-        task.start_date = zones.aware(task.start_date, self.timezone)
-        task.end_date = zones.aware(task.end_date, self.timezone)
+        # As in Airflow: a task lives within its DAG's dates, whatever it says itself.
+        task.start_date = zones.later(zones.aware(task.start_date, self.timezone), self.start_date)
+        task.end_date = zones.earlier(zones.aware(task.end_date, self.timezone), self.end_date)
         task.task_group.children[task.task_id] = task
         self.task_dict[task.task_id] = task
 

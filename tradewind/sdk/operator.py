@@ -128,6 +128,8 @@ class BaseOperator(Node, metaclass=OperatorMeta):
             fallback = defaults[name] if name in defaults else argument.default()
             attribute = f"{name}_hook" if name in HOOKS else name  # pre_execute is a method as well
             setattr(self, attribute, argument.check(self.who, name, given.get(name, fallback)))
+        if self.wait_for_downstream:
+            self.depends_on_past = True  # waiting for what is below the past task means waiting for that task
         self.label = own_id
         self.default_args = defaults
         self.upstream_task_ids: set[str] = set()

@@ -86,7 +86,7 @@ def task_spec(task: BaseOperator, weight: int) -> TaskSpec:
         is_setup=task.is_setup,
         is_teardown=task.is_teardown,
         on_failure_fail_dagrun=task.on_failure_fail_dagrun,
-        depends_on_past=task.depends_on_past or task.wait_for_downstream,
+        depends_on_past=task.depends_on_past,
         wait_for_downstream=task.wait_for_downstream,
         start_date=_instant(task.start_date),
         end_date=_instant(task.end_date),

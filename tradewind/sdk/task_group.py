@@ -98,15 +98,7 @@ class TaskGroup(Node):
 
     def child_id(self, label: str) -> str:
         """Return the id that a task or group called ``label`` has inside this group."""
-        prefix = self._prefix()
-        return f"{prefix}.{label}" if prefix else label
-
-    def _prefix(self) -> str | None:
-        if self.is_root:
-            return None
-        if self.prefix_group_id:
-            return self.group_id
-        return self.parent_group._prefix() if self.parent_group else None
+        return f"{self.group_id}.{label}" if self.group_id and self.prefix_group_id else label
 
     def __enter__(self) -> Self:
         push_group(self)

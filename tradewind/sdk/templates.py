@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
 import jinja2.nativetypes
@@ -47,35 +49,47 @@ def environment_of(dag: DAG, *, native: bool) -> jinja2.Environment:
     return environment
 
 
+_MAY_CHANGE: Final = re.compile(r"[{\r\n]")
+"""What Jinja changes with the settings of Airflow: braces, and line ends. A text without them spares an environment."""
+
+
 class Renderer:
     """Renders the fields of one task in one context. The environment is made when the first template needs it."""
 
     def __init__(self, task: BaseOperator, context: Context) -> None:
         self._task, self._context = task, context
         self._made: jinja2.Environment | None = None
+        dag: DAG = context["dag"]
+        own = task.render_template_as_native_obj
+        self._is_native = dag.render_template_as_native_obj if own is None else own
+        self._endings = tuple(task.template_ext)
+        self._read: set[str] = set()  # fields whose text came from a file already
+        self._reads_files = True
+        self._is_plain = not self._is_native and not dag.jinja_environment_kwargs
 
     @property
     def _environment(self) -> jinja2.Environment:
         if self._made is None:
-            dag: DAG = self._context["dag"]
-            own = self._task.render_template_as_native_obj
-            self._made = environment_of(dag, native=dag.render_template_as_native_obj if own is None else own)
+            self._made = environment_of(self._context["dag"], native=self._is_native)
         return self._made
 
     def read_files(self) -> None:
-        """Put the text of a template file in place of each field that names one by its ending."""
-        if not self._task.template_ext:
-            return
-        endings = tuple(self._task.template_ext)
-        for field in self._task.template_fields:
+        """Put the text of a template file in place of each field that names one by its ending.
+
+        Files named deeper inside a field are read when it is rendered.
+        """
+        for field in self._task.template_fields if self._endings else ():
             value = getattr(self._task, field, None)
-            if isinstance(value, str) and value.endswith(endings):
+            if self._is_file(value):
                 setattr(self._task, field, self._source(value))
-            elif isinstance(value, list):
-                read = [self._source(one) if isinstance(one, str) and one.endswith(endings) else one for one in value]
-                if read != value:
-                    setattr(self._task, field, read)
+                self._read.add(field)
+            elif isinstance(value, list) and any(map(self._is_file, value)):
+                setattr(self._task, field, [self._source(one) if self._is_file(one) else one for one in value])
+                self._read.add(field)
         self._task.prepare_template()
+
+    def _is_file(self, value: Any) -> bool:
+        return bool(self._endings) and isinstance(value, str) and value.endswith(self._endings)
 
     def _source(self, name: str) -> str:
         loader = self._environment.loader
@@ -94,11 +108,15 @@ class Renderer:
         """Set each template field of the task to its rendered value."""
         for field in self._task.template_fields:
             value = getattr(self._task, field, None)
-            if value:
-                try:
-                    setattr(self._task, field, self.render_value(value))
-                except jinja2.TemplateError as error:
-                    raise _explained(error, self._task, field) from error
+            if value is None:
+                continue
+            self._reads_files = field not in self._read
+            try:
+                setattr(self._task, field, self.render_value(value))
+            except jinja2.TemplateError as error:
+                raise _explained(error, self._task, field) from error
+            finally:
+                self._reads_files = True
 
     def render_value(self, value: Any, seen: frozenset[int] = frozenset()) -> Any:
         """Return ``value`` with every template inside it rendered and every promise kept."""
@@ -122,7 +140,9 @@ class Renderer:
         return self._render_object(value, seen)
 
     def _render_text(self, text: str) -> Any:
-        if "{" not in text:  # nothing in it can be a template; spares making an environment
+        if self._reads_files and self._is_file(text):
+            text = self._source(text)
+        if self._is_plain and not _MAY_CHANGE.search(text):
             return text
         # Jinja copies the names it is given, so those that ask the metadata DB are worked out only when written here.
         for name in self._context.unasked():
@@ -134,9 +154,10 @@ class Renderer:
         fields = getattr(value, "template_fields", None)
         if not fields or isinstance(value, type) or id(value) in seen:
             return value
+        rendered = copy.copy(value)  # the original stays a template, for another try
         for field in fields:
-            setattr(value, field, self.render_value(getattr(value, field, None), seen | {id(value)}))
-        return value
+            setattr(rendered, field, self.render_value(getattr(value, field, None), seen | {id(value)}))
+        return rendered
 
 
 def _explained(error: jinja2.TemplateError, task: BaseOperator, field: str) -> AirflowException:

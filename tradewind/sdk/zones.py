@@ -54,3 +54,13 @@ def aware(date: datetime | None, zone: tzinfo) -> datetime | None:
     if date is None or date.tzinfo is not None:
         return date
     return date.replace(tzinfo=zone)
+
+
+def later(one: datetime | None, other: datetime | None) -> datetime | None:
+    """Return the later of two instants, where None is no bound at all."""
+    return max(one, other) if one is not None and other is not None else one or other
+
+
+def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """Return the earlier of two instants, where None is no bound at all."""
+    return min(one, other) if one is not None and other is not None else one or other

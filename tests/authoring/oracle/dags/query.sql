@@ -1,0 +1,2 @@
+SELECT *
+FROM t WHERE day = "{{ ds }}"
