@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from tests.docs.sources import ROOT
 from tradewind.model.states import RUN_TRANSITIONS, TASK_TRANSITIONS, RunState, TaskState
@@ -16,7 +15,7 @@ from tradewind.model.states import RUN_TRANSITIONS, TASK_TRANSITIONS, RunState, 
 PAGE: Final = ROOT / "docs" / "lifecycle.md"
 
 
-def diagram(moves: Mapping[tuple[StrEnum, StrEnum], StrEnum], first: StrEnum) -> str:
+def diagram(moves: Mapping[Any, StrEnum], first: StrEnum) -> str:
     """Return a Mermaid state diagram: one arrow for each pair of states, labelled with the events that lead there."""
     arrows: dict[tuple[str, str], list[str]] = {}
     for (state, event), target in moves.items():
@@ -38,9 +37,10 @@ DRAWINGS: Final = {
 def drawn(page: str) -> str:
     """Return the page with each drawing put between its marks."""
     for name, drawing in DRAWINGS.items():
-        marks = re.compile(rf"(<!-- {name}: drawn -->\n).*?(<!-- end -->)", re.DOTALL)
-        page, found = marks.subn(lambda match, drawing=drawing: f"{match[1]}{drawing}\n{match[2]}", page)
-        assert found == 1, f"the page has no place for the drawing {name!r}"
+        begin, end = f"<!-- {name}: drawn -->\n", "<!-- end -->"
+        before, found, rest = page.partition(begin)
+        assert found, f"the page has no place for the drawing {name!r}"
+        page = before + begin + drawing + "\n" + end + rest.partition(end)[2]
     return page
 
 

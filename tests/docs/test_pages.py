@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click import Context, Group
+from click import Command, Context, Group
 
 from scheduler.trigger_rules import RULES
 from tests.docs import drawing
@@ -90,7 +90,8 @@ def test_commands_and_their_options_exist(page: Path):
     wrong = []
     for line in commands(page):
         words = shlex.split(line, comments=True)[1:]
-        command, context = main, Context(main)
+        command: Command = main
+        context = Context(main)
         while isinstance(command, Group) and words and not words[0].startswith("-"):
             found = command.get_command(context, words[0])
             if found is None:
