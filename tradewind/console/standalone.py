@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -32,8 +31,7 @@ log = logging.getLogger(__name__)
 
 WEB_START_SECONDS: Final = 60.0
 WEB_STOP_SECONDS: Final = 10.0
-SETTLED_SECONDS: Final = 10.0
-"""A web server that lived this long is started again when it dies; one that did not would only die again."""
+RESTART_SECONDS: Final = 1.0
 
 
 @command("standalone")
@@ -142,6 +140,7 @@ class WebServer:
         self.error: str | None = None
         self._address, self._stop = (host, port), stop
         self._process: subprocess.Popen[bytes] | None = None
+        self._ready = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="web-server", daemon=True)
 
     def start(self) -> None:
@@ -163,31 +162,39 @@ class WebServer:
         return subprocess.Popen([sys.executable, *arguments], process_group=0)
 
     def _watch(self) -> None:
+        """Start it again when it dies; give up when it dies before it has answered, since it would only die again."""
         while not self._stop.is_set():
-            assert self._process is not None
-            began = time.monotonic()
-            code = self._process.wait()
+            process = self._process
+            assert process is not None
+            answers = self._await_answer(process)
+            if answers:
+                self._ready.set()
+            code = process.wait()
             if self._stop.is_set():
                 return
-            if time.monotonic() - began < SETTLED_SECONDS:
+            if not answers:
                 self.error = f"The web server ended at once (exit code {code}). What it said stands above."
                 self._stop.set()
                 return
             log.error("the web server ended (exit code %d); starting it again", code)
-            self._process = self._spawn()
+            if not self._stop.wait(RESTART_SECONDS):
+                self._process = self._spawn()
 
-    def wait_ready(self, timeout: float) -> bool:
-        """Return True once it answers; False when it does not in time, or everything is stopping."""
+    def _await_answer(self, process: subprocess.Popen[bytes]) -> bool:
+        """Return True once it answers; False when it has ended, or everything is stopping."""
         host, port = self._address
         target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline and not self._stop.is_set():
+        while process.poll() is None and not self._stop.is_set():
             try:
                 socket.create_connection((target, port), timeout=1).close()
                 return True
             except OSError:
                 self._stop.wait(0.05)  # nothing tells that a port is open
         return False
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Return True once it answers; False when it does not in time."""
+        return self._ready.wait(timeout)
 
     def end(self) -> None:
         """End it, kindly first. Idempotent."""
