@@ -19,7 +19,6 @@ MAX_FRAME_BYTES: Final = 512 * 1024 * 1024
 _LENGTH: Final = struct.Struct("!I")
 _READ_BYTES: Final = 64 * 1024
 _MAX_FDS: Final = 64
-_CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _encoder: Final = msgspec.msgpack.Encoder()
 
 
@@ -102,8 +101,10 @@ class Wire(Generic[M]):
 
     def receive_ready(self) -> list[M] | None:
         """Return the messages that one read of a readable socket brings; None: the other side is gone."""
-        data, fds, _flags, _address = socket.recv_fds(self.socket, _READ_BYTES, _MAX_FDS, _CLOSE_ON_EXEC)
-        self._fds.extend(fds)
+        data, fds, _flags, _address = socket.recv_fds(self.socket, _READ_BYTES, _MAX_FDS)
+        for fd in fds:
+            os.set_inheritable(fd, False)  # recv_fds() takes flags, among them the one for this, and drops them
+            self._fds.append(fd)
         if not data:
             return None
         return list(self._frames.feed(data))

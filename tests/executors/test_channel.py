@@ -104,9 +104,9 @@ def bench(make_bench: Callable[..., Workbench], database: Database) -> Workbench
     return made
 
 
-def value_of(ended: AttemptEnded) -> str | None:
+def value_of(ended: AttemptEnded) -> str:
     assert ended.outcome == Outcome.SUCCESS, ended.error
-    return ended.xcoms[0].value
+    return str(ended.xcoms[0].value)
 
 
 def test_no_credential_is_in_the_environment_of_a_task(make_bench, database):

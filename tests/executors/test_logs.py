@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from executors.runner.log_paths import attempt_log_path
 
+from executors.runner.log_paths import attempt_log_path
 from tests.executors.stores import put_connection, put_variable
 from tests.executors.workbench import Workbench
 from tests.support.waiting import wait_until

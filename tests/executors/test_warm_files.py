@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 
 import pytest
-from executors.runner import keepers
 
+from executors.runner import keepers
 from tests.executors.stores import put_version
 from tests.executors.workbench import Workbench
 from tests.support.waiting import wait_until
@@ -27,9 +27,9 @@ PARENT = """
 THREAD = "import threading\n_over = threading.Event()\nthreading.Thread(target=_over.wait, daemon=True).start()\n"
 
 
-def value_of(ended: AttemptEnded) -> str | None:
+def value_of(ended: AttemptEnded) -> str:
     assert ended.outcome == Outcome.SUCCESS, ended.error
-    return ended.xcoms[0].value
+    return str(ended.xcoms[0].value)
 
 
 def test_tasks_of_one_file_are_forked_from_one_process_that_has_imported_it(bench):
