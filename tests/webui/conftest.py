@@ -1,0 +1,66 @@
+"""A web application over a real, migrated database, and clients of every role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.webui.seed import Seed
+from tradewind.config import Config, load_config, with_secrets
+from tradewind.metadata.database import Database
+from tradewind.metadata.users import create_user
+from webui.app import create_app
+from webui.auth.passwords import hash_password
+
+PASSWORD = "correct horse"
+HASH = hash_password(PASSWORD)
+
+
+@pytest.fixture
+def config(home: Path) -> Config:
+    return with_secrets(load_config({}, home))
+
+
+@pytest.fixture
+def app(config: Config, database: Database) -> Flask:
+    """The application; each test runs on SQLite and on PostgreSQL."""
+    with database.write() as tx:
+        for role in ("viewer", "user", "op", "admin"):
+            create_user(tx, role, HASH, role, datetime.now(UTC))
+    app = create_app(config, database)
+    app.testing = True
+    return app
+
+
+@pytest.fixture
+def seed(database: Database, config: Config) -> Seed:
+    return Seed(database, config.logging.base_log_folder, datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.fixture
+def log_in(app: Flask) -> Iterator[Callable[[str], FlaskClient]]:
+    """``log_in("viewer")`` gives a client of that role."""
+
+    def make(role: str) -> FlaskClient:
+        client = app.test_client()
+        answer = client.post("/login", data={"username": role, "password": PASSWORD})
+        assert answer.status_code == 302
+        return client
+
+    yield make
+
+
+@pytest.fixture
+def client(log_in: Callable[[str], FlaskClient]) -> FlaskClient:
+    """An administrator."""
+    return log_in("admin")
+
+
+def csrf_of(page: str) -> str:
+    """Return the token that a page's forms carry."""
+    return page.split('data-csrf="')[1].split('"')[0]

@@ -1,0 +1,90 @@
+"""What can be done from the outside? Thin calls into the engine, each with its entry in the audit log.
+
+The engine is imported when first needed: it brings libraries of many megabytes, and a web process that only shows
+pages can do without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tradewind.metadata import audit
+from tradewind.metadata.dags import set_paused
+from tradewind.model.events import NO_MAP
+from webui.web import session, web
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerRequest:
+    """A run that somebody asks for. ``has_logical_date`` False: now."""
+
+    dag_id: str
+    conf: Mapping[str, Any]
+    run_id: str | None = None
+    logical_date: datetime | None = None
+    has_logical_date: bool = False
+    note: str | None = None
+    unpause: bool = False
+
+
+def actor() -> str:
+    """Return the name of whoever asks."""
+    login = session()
+    return login.username if login else "nobody"
+
+
+def pause_dag(dag_id: str, paused: bool, *, via: str = "ui") -> bool:
+    """Pause a DAG or let it run again; False when it was so already."""
+    at = datetime.now(UTC)
+    with web().db.write() as tx:
+        changed = set_paused(tx, dag_id, paused, at)
+        if changed:
+            action = "dag.pause" if paused else "dag.unpause"
+            audit.note(tx, at, actor=actor(), via=via, action=action, dag_id=dag_id)
+    return changed
+
+
+def trigger(wanted: TriggerRequest, *, via: str = "ui") -> str:
+    """Create the run and return its run id. Errors of the engine pass through: they say what is wrong."""
+    from scheduler.runs import UNSET, trigger_run
+
+    if wanted.unpause:
+        pause_dag(wanted.dag_id, False, via=via)
+    made = trigger_run(
+        web().db,
+        web().config,
+        dag_id=wanted.dag_id,
+        run_id=wanted.run_id,
+        logical_date=wanted.logical_date if wanted.has_logical_date else UNSET,
+        conf=wanted.conf,
+        note=wanted.note,
+        triggered_by=via,
+        user=actor(),
+    )
+    with web().db.write() as tx:
+        at = datetime.now(UTC)
+        detail = {"conf": dict(wanted.conf)} if wanted.conf else None
+        audit.note(
+            tx, at, actor=actor(), via=via, action="run.trigger", dag_id=wanted.dag_id, run_id=made.run_id, detail=detail
+        )
+    return made.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why a run and its tasks are as they are, in the words of the command line."""
+
+    run: str
+    tasks: Mapping[tuple[str, int], str]
+
+
+def why(dag_id: str, run_id: str, task_id: str | None = None, map_index: int = NO_MAP) -> Why:
+    """Return the reasons for a run and one of its tasks; for all its tasks when none is named."""
+    from scheduler.why import explain
+
+    reasons = explain(web().db, dag_id, run_id, task_id, map_index)
+    tasks = {(reason.task_id, reason.map_index): reason.text for reason in reasons if reason.task_id is not None}
+    return Why(next((reason.text for reason in reasons if reason.task_id is None), ""), tasks)

@@ -1,0 +1,189 @@
+"""Who tells whom what has changed? One thread per process looks once a second, while anybody listens.
+
+Its cost does not grow with the number of open pages: one statement a second, and one more for each run that has
+changed and that somebody watches.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from executors.runner.log_paths import attempt_log_path
+from tradewind.metadata.database import Database
+from tradewind.metadata.views.changes import ChangedRun, changed_runs, find_run_pk, run_state, tasks_now
+from webui.live.topics import Topic
+
+LOOK_EVERY: Final = 0.7
+LOOK_BACK: Final = timedelta(seconds=10)
+"""How far back each look goes: longer than any commit takes."""
+MAX_WAITING: Final = 200
+"""Events that one listener may be behind; then it is told to start anew."""
+
+log: Final = logging.getLogger("tradewind.webui.live")
+Message = tuple[str, Mapping[str, Any]]
+"""Event name and data."""
+
+
+class LogPaths:
+    """Finds the log file that a topic names."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, dag_id: str, run_id: str, task_id: str, map_index: str, try_number: str) -> Path:
+        return attempt_log_path(self.folder, dag_id, run_id, task_id, int(try_number), int(map_index))
+
+
+@dataclass(slots=True, eq=False)
+class Listener:
+    """One open stream."""
+
+    topics: frozenset[Topic]
+    messages: queue.Queue[Message] = field(default_factory=lambda: queue.Queue(MAX_WAITING))
+
+    def put(self, message: Message) -> None:
+        """Hand a message over; a listener that is too far behind loses them all and starts anew."""
+        try:
+            self.messages.put_nowait(message)
+        except queue.Full:
+            while not self.messages.empty():
+                self.messages.get_nowait()
+            self.messages.put_nowait(("reset", {}))
+
+
+class Hub:
+    """Looks for changes and hands them to listeners. The thread runs only while somebody listens."""
+
+    def __init__(self, db: Database, log_path_of: LogPaths) -> None:
+        self._db = db
+        self._log_path_of = log_path_of
+        self._lock = threading.Lock()
+        self._listeners: set[Listener] = set()
+        self._seen: dict[int, int] = {}  # run -> last number told
+        self._told: dict[int, dict[str, tuple[Any, ...]]] = {}  # watched run -> what was told of each task
+        self._sizes: dict[Topic, int] = {}
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def listeners(self) -> int:
+        """How many streams are open."""
+        return len(self._listeners)
+
+    def listen(self, topics: frozenset[Topic]) -> Listener:
+        """Open a stream. What is watched is told once as it is now, so nothing between page and stream is missed."""
+        listener = Listener(topics)
+        first = self._first_words(topics)
+        with self._lock:
+            for message in first:
+                listener.put(message)
+            self._listeners.add(listener)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="live-hub", daemon=True)
+                self._thread.start()
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        """Close a stream."""
+        with self._lock:
+            self._listeners.discard(listener)
+
+    def _first_words(self, topics: Iterable[Topic]) -> list[Message]:
+        words: list[Message] = []
+        with self._db.read() as tx:
+            for topic in topics:
+                if topic.kind == "run":
+                    run_pk = find_run_pk(tx, *topic.names)
+                    if run_pk is not None:
+                        tasks = [_task_words(task) for task in tasks_now(tx, run_pk)]
+                        words.append(("run", {"topic": str(topic), "state": run_state(tx, run_pk), "tasks": tasks}))
+        return words
+
+    def _run(self) -> None:
+        since = datetime.now(UTC)
+        self._seen.clear()
+        while True:
+            with self._lock:
+                if not self._listeners:
+                    self._thread = None
+                    return
+                listeners = list(self._listeners)
+            try:
+                since = self._look(listeners, since)
+            except Exception:  # the database may be away for a while: the pages wait, the thread goes on
+                log.exception("The live hub could not look for changes; it tries again")
+            self._wake.wait(LOOK_EVERY)
+
+    def _look(self, listeners: list[Listener], since: datetime) -> datetime:
+        watched = {topic for listener in listeners for topic in listener.topics}
+        self._look_at_logs(listeners, watched)
+        if not any(topic.kind != "log" for topic in watched):
+            return since
+        started = datetime.now(UTC)
+        with self._db.read() as tx:
+            changed = [run for run in changed_runs(tx, since - LOOK_BACK) if self._seen.get(run.run_pk, 0) < run.seq]
+            news = [(run, self._news_of(tx, run, watched)) for run in changed]
+        for run, message in news:
+            self._seen[run.run_pk] = run.seq
+            self._tell(listeners, run, message)
+        if len(self._seen) > 20_000:
+            self._seen = dict(list(self._seen.items())[-5_000:])
+        return started
+
+    def _news_of(self, tx: Any, run: ChangedRun, watched: set[Topic]) -> Message | None:
+        topic = Topic("run", (run.dag_id, run.run_id))
+        if topic not in watched:
+            self._told.pop(run.run_pk, None)
+            return None
+        told = self._told.setdefault(run.run_pk, {})
+        news = []
+        for task in tasks_now(tx, run.run_pk):
+            words = _task_words(task)
+            key = f"{task.task_id}\0{task.map_index}"
+            if told.get(key) != tuple(words):
+                told[key] = tuple(words)
+                news.append(words)
+        return "run", {"topic": str(topic), "state": run_state(tx, run.run_pk), "tasks": news}
+
+    def _tell(self, listeners: list[Listener], run: ChangedRun, message: Message | None) -> None:
+        run_topic, dag_topic, everything = Topic("run", (run.dag_id, run.run_id)), Topic("dag", (run.dag_id,)), Topic("all")
+        for listener in listeners:
+            if message is not None and run_topic in listener.topics:
+                listener.put(message)
+            if dag_topic in listener.topics:
+                listener.put(("dag", {"topic": str(dag_topic), "run": run.run_id}))
+            if everything in listener.topics:
+                listener.put(("all", {"topic": "all", "dag": run.dag_id}))
+
+    def _look_at_logs(self, listeners: list[Listener], watched: set[Topic]) -> None:
+        topics = {topic for topic in watched if topic.kind == "log"}
+        for gone in self._sizes.keys() - topics:
+            del self._sizes[gone]
+        for topic in topics:
+            size = _size_of(self._log_path_of(*topic.names))
+            if self._sizes.get(topic) != size:
+                self._sizes[topic] = size
+                for listener in listeners:
+                    if topic in listener.topics:
+                        listener.put(("log", {"topic": str(topic), "size": size}))
+
+
+def _task_words(task: Any) -> list[Any]:
+    """Return what is told of a task: id, index, state, try, seconds since the epoch of start and end."""
+    start = task.started_at.timestamp() if task.started_at else None
+    end = task.ended_at.timestamp() if task.ended_at else None
+    return [task.task_id, task.map_index, task.state, task.try_number, start, end]
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

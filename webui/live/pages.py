@@ -1,0 +1,87 @@
+"""The addresses of the live stream: server-sent events, and polling where a stream cannot be had."""
+
+from __future__ import annotations
+
+import json
+import queue
+import random
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from flask import Blueprint, Response, jsonify, make_response, request, stream_with_context
+
+from tradewind.metadata.database import Database
+from tradewind.metadata.sessions import find_session
+from tradewind.metadata.views.changes import find_run_pk, run_state, tasks_now
+from webui.live.hub import Hub, Listener
+from webui.live.topics import parse_topics
+from webui.settings import STREAMS_PER_PROCESS
+from webui.web import session, web
+
+pages: Final = Blueprint("live", __name__)
+HEARTBEAT: Final = 10.0
+"""Seconds between signs of life: without a write a browser that is gone is never noticed."""
+LIFETIME: Final = 600.0
+CHECK_LOGIN_EVERY: Final = 60.0
+
+
+@pages.get("/live")
+def live() -> Response:
+    """Stream events of the topics asked for. It ends after ten minutes, so that servers can be replaced."""
+    topics = parse_topics(request.args.get("topics", ""))
+    hub, login = web().hub, session()
+    assert login is not None
+    if hub.listeners >= STREAMS_PER_PROCESS:
+        response = make_response(jsonify(detail="All streams of this process are taken; poll instead."), 503)
+        response.headers["Retry-After"] = "15"
+        return response
+    listener = hub.listen(topics)
+    events = _events(hub, listener, web().db, login.token_hash)
+    response = Response(stream_with_context(events), mimetype="text/event-stream")
+    response.headers["X-Accel-Buffering"] = "no"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _events(hub: Hub, listener: Listener, db: Database, token_hash: str) -> Iterator[str]:
+    try:
+        yield "retry: 3000\n\n"
+        ends_at = time.monotonic() + LIFETIME + random.uniform(-60, 60)
+        check_at = time.monotonic() + CHECK_LOGIN_EVERY
+        while time.monotonic() < ends_at:
+            try:
+                name, data = listener.messages.get(timeout=HEARTBEAT)
+                yield f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
+            except queue.Empty:
+                yield ": still here\n\n"
+            if time.monotonic() > check_at:
+                check_at = time.monotonic() + CHECK_LOGIN_EVERY
+                with db.read() as tx:
+                    if find_session(tx, token_hash, datetime.now(UTC)) is None:
+                        return
+    finally:
+        hub.leave(listener)
+
+
+@pages.get("/live/now")
+def live_now() -> Response:
+    """Return what a stream would say first, for browsers that must poll."""
+    words = []
+    with web().db.read() as tx:
+        for topic in parse_topics(request.args.get("topics", "")):
+            run_pk = find_run_pk(tx, *topic.names) if topic.kind == "run" else None
+            if run_pk is None:
+                words.append((topic.kind, {"topic": str(topic)}))
+                continue
+            tasks = [
+                [task.task_id, task.map_index, task.state, task.try_number, _seconds(task.started_at), _seconds(task.ended_at)]
+                for task in tasks_now(tx, run_pk)
+            ]
+            words.append(("run", {"topic": str(topic), "state": run_state(tx, run_pk), "tasks": tasks}))
+    return jsonify(words)
+
+
+def _seconds(at: datetime | None) -> float | None:
+    return None if at is None else at.timestamp()

@@ -1,0 +1,13 @@
+"""Which pages are there? One module for each, one blueprint in each module."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from webui.pages import code, dag_list, graph, grid, health, home, import_errors, run, runs, task, trigger
+
+
+def all_pages() -> list[Blueprint]:
+    """Return the blueprints of all pages."""
+    modules = (home, dag_list, grid, graph, runs, run, task, code, trigger, import_errors, health)
+    return [module.pages for module in modules]

@@ -1,0 +1,71 @@
+"""What do the pages about one DAG have in common? Its header, its spec, the run that is meant."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from tradewind.errors import NotFound
+from tradewind.metadata.dags import DagRow, ImportErrorRow, get_dag, load_spec
+from tradewind.metadata.views.files import find_import_error
+from tradewind.metadata.views.runs import RunPage, find_run_page
+from tradewind.model.spec import DagSpec
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+KEEP: Final = 64
+
+
+class SpecCache:
+    """Specs of DAG versions. A version never changes, so what is kept stays right."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._kept: OrderedDict[int, DagSpec] = OrderedDict()
+
+    def get(self, tx: Connection, version_id: int) -> DagSpec:
+        """Return the spec of a version."""
+        with self._lock:
+            if version_id in self._kept:
+                self._kept.move_to_end(version_id)
+                return self._kept[version_id]
+        spec = load_spec(tx, version_id)
+        with self._lock:
+            self._kept[version_id] = spec
+            while len(self._kept) > KEEP:
+                self._kept.popitem(last=False)
+        return spec
+
+
+specs: Final = SpecCache()
+
+
+@dataclass(frozen=True, slots=True)
+class DagHead:
+    """The header of every page about a DAG."""
+
+    dag: DagRow
+    spec: DagSpec | None  # of the newest version
+    import_error: ImportErrorRow | None
+
+
+def dag_head(tx: Connection, dag_id: str) -> DagHead:
+    """Return the header. Raises :class:`NotFound` with the nearest name."""
+    dag = get_dag(tx, dag_id)
+    error = find_import_error(tx, dag.file_path) if dag.has_import_error else None
+    return DagHead(dag, specs.get(tx, dag.version_id) if dag.version_id is not None else None, error)
+
+
+def get_run(tx: Connection, dag_id: str, run_id: str) -> RunPage:
+    """Return a run.
+
+    Raises:
+        NotFound: there is none.
+    """
+    run = find_run_page(tx, dag_id, run_id)
+    if run is None:
+        raise NotFound("Run", run_id, (), f"DAG {dag_id!r} has no run of that name; its runs page lists them.")
+    return run

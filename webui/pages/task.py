@@ -1,0 +1,147 @@
+"""The page of one task in one run: its log, its tries, what it was given and what it left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from flask import Blueprint, Response, abort, jsonify, render_template, request, send_file
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
+
+from executors.runner.log_paths import attempt_log_path
+from tradewind.errors import NotFound
+from tradewind.metadata.views.runs import RunPage, TaskLine, list_events
+from tradewind.metadata.views.tasks import AttemptLine, find_task_line, list_attempts, list_xcoms
+from tradewind.model.spec import DagSpec
+from tradewind.model.states import FINAL_TASK_STATES, TaskState
+from webui.actions import why
+from webui.logs.markup import LogMarkup
+from webui.logs.window import LogWindow
+from webui.pages.shared import DagHead, dag_head, get_run, specs
+from webui.web import wants_part, web, zone
+
+pages: Final = Blueprint("task", __name__)
+VIEWS: Final = (("log", "Log"), ("tries", "Tries"), ("rendered", "Rendered"), ("xcom", "XCom"), ("events", "Events"))
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPage:
+    """What every part of the page needs."""
+
+    head: DagHead
+    run: RunPage
+    spec: DagSpec
+    task: TaskLine
+    attempts: list[AttemptLine]
+    try_number: int  # the one that is shown
+    log_path: Path
+
+
+def _load(dag_id: str, run_id: str, task_id: str, map_index: int) -> TaskPage:
+    with web().db.read() as tx:
+        head = dag_head(tx, dag_id)
+        run = get_run(tx, dag_id, run_id)
+        spec = specs.get(tx, run.version_id)
+        task = find_task_line(tx, run.pk, task_id, map_index)
+        if task is None:
+            known = [known.task_id for known in spec.tasks]
+            raise NotFound("Task", task_id, known, f"Run {run_id!r} has no such task instance.")
+        attempts = list_attempts(tx, run.pk, task_id, map_index)
+    wanted = request.args.get("try", "")
+    number = int(wanted) if wanted.isdecimal() and len(wanted) < 6 else max(task.try_number, 1)
+    path = attempt_log_path(web().settings.log_folder, dag_id, run_id, task_id, number, map_index)
+    return TaskPage(head, run, spec, task, attempts, number, path)
+
+
+@pages.get("/dags/<dag_id>/runs/<run_id>/tasks/<path:task_id>/mapped/<int(signed=True):map_index>", endpoint="mapped")
+@pages.get("/dags/<dag_id>/runs/<run_id>/tasks/<path:task_id>", endpoint="task")
+def task(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> ResponseReturnValue:
+    page = _load(dag_id, run_id, task_id, map_index)
+    part = wants_part()
+    if part == "log":
+        return _more_log(page)
+    if part == "raw":
+        return _raw(page)
+    view = request.args.get("view", "log")
+    values: dict[str, Any] = {
+        "page": page, "head": page.head, "run": page.run, "task": page.task, "view": view, "views": VIEWS, "tab": "runs",
+        "task_spec": next((spec for spec in page.spec.tasks if spec.task_id == task_id), None),
+        "shown": next((a for a in reversed(page.attempts) if a.try_number == page.try_number), None),
+        "why": _why(page),
+        "log": log_view(page) if view == "log" or part == "panel" else None,
+    }  # fmt: skip
+    with web().db.read() as tx:
+        values["xcoms"] = list_xcoms(tx, page.run.pk, task_id, map_index) if view == "xcom" else []
+        values["events"] = list_events(tx, page.run.pk, task_id=task_id) if view == "events" else []
+    return render_template("task_panel.html" if part == "panel" else "task.html", **values)
+
+
+def _why(page: TaskPage) -> str:
+    """Return why the task does not run; nothing for one that runs or is over."""
+    if page.task.state in FINAL_TASK_STATES or page.task.state is TaskState.RUNNING:
+        return ""
+    key = (page.task.task_id, page.task.map_index)
+    return why(page.run.dag_id, page.run.run_id, *key).tasks.get(key, "")
+
+
+@dataclass(frozen=True, slots=True)
+class LogView:
+    """A part of a log as HTML, with where it lies in the file."""
+
+    html: Markup
+    window: LogWindow
+    first_error: int | None
+    errors: int
+    warnings: int
+    hits: list[tuple[int, str]]
+    query: str
+
+
+def log_view(page: TaskPage) -> LogView | None:
+    """Return the part of the log that the address asks for, the end when it asks for none; None without a file."""
+    line = request.args.get("line", "")
+    reader, query = web().logs, request.args.get("q", "").strip()
+    window = reader.around(page.log_path, int(line)) if _is_line(line) else reader.tail(page.log_path)
+    if window is None:
+        return None
+    markup = LogMarkup(zone())
+    html = Markup(markup.html(window.lines, window.first_line))
+    hits = [(hit.line, hit.text) for hit in reader.search(page.log_path, query)] if query else []
+    return LogView(html, window, markup.first_error, markup.errors, markup.warnings, hits, query)
+
+
+def _is_line(text: str) -> bool:
+    return text.isdecimal() and len(text) < 12
+
+
+def _more_log(page: TaskPage) -> Response:
+    """Return further lines as JSON: those after a byte, or those before a line."""
+    since, before = request.args.get("since", ""), request.args.get("before", "")
+    if _is_line(before):
+        window = web().logs.before(page.log_path, int(before))
+    else:
+        window = web().logs.since(page.log_path, int(since) if _is_line(since) else 0)
+    if window is None:
+        return jsonify(html="", first=1, last=0, next=0, size=0, total=0)
+    return jsonify(
+        html=LogMarkup(zone()).html(window.lines, window.first_line),
+        first=window.first_line,
+        last=window.last_line,
+        next=window.next_offset,
+        size=window.file_size,
+        total=window.total_lines,
+    )
+
+
+def _raw(page: TaskPage) -> Response:
+    """Send the file as it is, as text that no browser interprets."""
+    if not page.log_path.is_file():
+        abort(404, description="There is no log of this try.")
+    name = f"{page.run.dag_id}-{page.task.task_id}-{page.try_number}.log"
+    as_file = request.args.get("download") == "1"
+    response = send_file(page.log_path, mimetype="text/plain", as_attachment=as_file, download_name=name, etag=False)
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
+

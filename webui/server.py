@@ -1,0 +1,126 @@
+"""How is the web UI served? By gunicorn with threads; by waitress where gunicorn cannot run."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import socket
+import sys
+from typing import Any, Final
+
+from flask import Flask
+
+from tradewind.config import Config
+from tradewind.errors import TradewindError
+from tradewind.metadata.database import Database
+from webui.app import create_app
+from webui.settings import STREAMS_PER_PROCESS
+from webui.web import Web
+
+STATEMENT_TIMEOUT_SECONDS: Final = 10.0
+"""No page may keep the database busy for longer."""
+
+log: Final = logging.getLogger("tradewind.webui")
+
+
+def serve(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT. The metadata DB must be migrated and the secrets be made.
+
+    Raises:
+        TradewindError: the port is taken, or the address cannot be listened at.
+    """
+    check_port(config.api.host, config.api.port)
+    app = create_app(config, _database(config))
+    warm(app)
+    if sys.platform == "win32":
+        _serve_with_waitress(app, config)
+    else:
+        _serve_with_gunicorn(app, config)
+
+
+def _database(config: Config) -> Database:
+    return Database(
+        config.database.sql_alchemy_conn,
+        pool_size=config.database.sql_alchemy_pool_size,
+        statement_timeout_seconds=min(STATEMENT_TIMEOUT_SECONDS, config.database.statement_timeout_seconds),
+    )
+
+
+def warm(app: Flask) -> None:
+    """Compile all templates now: the workers share the memory, and no first reader waits."""
+    for name in app.jinja_env.list_templates():
+        app.jinja_env.get_template(name)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise an error that says the mend when the address cannot be listened at.
+
+    Raises:
+        TradewindError: it cannot.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise TradewindError(
+            f"The web server cannot listen at {host}:{port}: {error.strerror or error}. Another program may be there: "
+            "end it, or choose another port with [api] port or TRADEWIND__API__PORT."
+        ) from error
+
+
+def _serve_with_waitress(app: Flask, config: Config) -> None:
+    import waitress  # only where gunicorn cannot run
+
+    waitress.serve(
+        app, host=config.api.host, port=config.api.port, threads=config.api.threads + STREAMS_PER_PROCESS, ident=None
+    )
+
+
+def _serve_with_gunicorn(app: Flask, config: Config) -> None:
+    from gunicorn.app.base import BaseApplication  # does not exist on Windows
+
+    host = f"[{config.api.host}]" if ":" in config.api.host else config.api.host
+    options: dict[str, Any] = {
+        "bind": f"{host}:{config.api.port}",
+        "workers": config.api.workers,
+        "worker_class": "gthread",
+        # Live pages hold a thread each; threads are made when needed, so the many cost nothing until then.
+        "threads": config.api.threads + STREAMS_PER_PROCESS,
+        "preload_app": True,
+        "timeout": 120,
+        "graceful_timeout": 3,
+        "keepalive": 15,
+        "control_socket_disable": True,
+        "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,
+        "accesslog": None,
+        "loglevel": "warning",
+        "proc_name": "tradewind webserver",
+        "pre_fork": _before_fork,
+        "post_fork": _after_fork,
+    }
+
+    class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+        def load_config(self) -> None:
+            for name, value in options.items():
+                if name in self.cfg.settings:
+                    self.cfg.set(name, value)
+
+        def load(self) -> Flask:
+            return app
+
+    Server().run()
+
+
+def _before_fork(_arbiter: Any, _worker: Any) -> None:
+    # What is there now stays shared between the workers: the collector must not touch (and so copy) it.
+    gc.collect()
+    gc.freeze()
+
+
+def _after_fork(_arbiter: Any, worker: Any) -> None:
+    """Give each worker database connections of its own; none was opened before the fork, but be sure of it."""
+    state: Web = worker.app.wsgi().extensions["tradewind"]
+    state.db.engine.dispose(close=False)
