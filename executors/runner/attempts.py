@@ -226,6 +226,9 @@ class Attempts:
 
     def _went_silent(self, slot: Slot, why: str) -> None:
         """The task's socket has ended. Its process has too, or will be made to: what it does now nobody would hear."""
+        if slot.seen.lost is not None:
+            self._finish(slot)
+            return
         if slot.seen.result is None:
             self._later(slot, EXIT_SECONDS, self._kill_silent)
         if why != _CLOSED and slot.seen.ended_for is None:
@@ -259,7 +262,11 @@ class Attempts:
         slot.seen.lost = why
         if slot.peer is not None:
             slot.peer.drain()
-        self._finish(slot)
+        if slot.peer is not None and slot.peer.is_open:
+            # It dies with its keeper. Its end is awaited, so that it is not still at work when it is started again.
+            self._later(slot, EXIT_SECONDS, self._finish)
+        else:
+            self._finish(slot)
 
     def _finish(self, slot: Slot) -> None:
         if self._slots.pop(slot.number, None) is None:

@@ -57,7 +57,7 @@ def test_random_kills_of_base_warm_and_task_processes(make_bench, seed):
     assert Counter(len(bench.ends_of(order)) for order in orders) == {1: 60}
     for order, ended in zip(orders, ends, strict=True):
         runs = folder / f"runs-{order.map_index}"
-        assert not runs.exists() or runs.read_text() == "x", "an attempt was started twice"
-        if ended.outcome == Outcome.SUCCESS:
-            assert runs.exists()
+        times = len(runs.read_text()) if runs.exists() else 0
+        assert times <= 1, "an attempt was started twice"
+        assert times == 1 or ended.outcome != Outcome.SUCCESS
     assert bench.run_task("works", map_index=99).outcome == Outcome.SUCCESS
