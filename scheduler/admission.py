@@ -84,6 +84,12 @@ def blocker(candidate: Candidate, usage: Usage) -> str | None:
     """Return the reason why ``candidate`` cannot start, or None when it can. The widest limit is named first."""
     if usage.is_full:
         return f"parallelism is used up: {usage.active} of {usage.parallelism} tasks are active ([core] parallelism)"
+    if usage.executor_limits and candidate.executor not in usage.executor_limits:
+        known = ", ".join(sorted(usage.executor_limits))
+        return (
+            f"executor {candidate.executor!r} is not there; this installation has {known}. "
+            "Change executor= in the DAG file"
+        )
     limit = usage.executor_limits.get(candidate.executor)
     if limit is not None and usage.executor_active[candidate.executor] >= limit:
         return f"executor {candidate.executor!r} is full: {usage.executor_active[candidate.executor]} of {limit} tasks"

@@ -23,6 +23,7 @@ from scheduler.usage import read_usage
 from scheduler.versions import VersionCache
 from tradewind.metadata import inbox, runs
 from tradewind.metadata.commit import NewAttempt, RunChange, commit_runs
+from tradewind.metadata.database import ring
 from tradewind.metadata.inbox import InboxRow
 from tradewind.metadata.runs import RunRecord
 from tradewind.metadata.timers import TimerRow
@@ -30,6 +31,8 @@ from tradewind.model.orders import AttemptOrder, AttemptStarted, Fact
 from tradewind.model.states import FINAL_RUN_STATES, RunState, TaskState
 
 log = logging.getLogger(__name__)
+
+SLOTS: Final = "slots"
 
 
 @dataclass(slots=True)
@@ -61,7 +64,11 @@ class Step:
 
 
 class Advancer:
-    """Advances the runs that ``holder`` has claimed. Used by one thread."""
+    """Advances the runs that ``holder`` has claimed. Used by one thread.
+
+    Attributes:
+        has_peers: whether other schedulers are alive; they are told when slots become free.
+    """
 
     def __init__(self, holder: UUID, *, policy: Policy, parallelism: int, lanes: Lanes, versions: VersionCache) -> None:
         self._holder: Final = holder
@@ -71,7 +78,7 @@ class Advancer:
         self._versions: Final = versions
         self._held: dict[int, HeldRun] = {}
         self._ready: Final = ReadyQueue()
-        self._quarantined: set[int] = set()
+        self.has_peers = False
 
     @property
     def ready_count(self) -> int:
@@ -109,10 +116,7 @@ class Advancer:
         """
         news = _gather(facts, rows, timers, starts)
         self._load(tx, news, now)
-        planners: dict[int, RunPlanner] = {}
-        for run_pk, new in news.items():
-            if run_pk in self._held:
-                self._plan(run_pk, new, now, planners)
+        planners = {pk: self._plan(tx, pk, new, now) for pk, new in news.items() if pk in self._held}
         attempts = self._admit(tx, now, planners)
         changes = [
             _change(planner.plan, attempts[run_pk], is_new=run_pk in starts)
@@ -120,12 +124,14 @@ class Advancer:
             if not planner.plan.is_empty
         ]
         written = commit_runs(tx, changes, now)
+        if self.has_peers and any(change.ended for change in written):
+            ring(tx, SLOTS)  # tasks that others hold may wait for the slots that are free now
         return self._settle(tx, now, changes, written, planners)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def _load(self, tx: Connection, news: dict[int, News], now: datetime) -> None:
-        missing = [pk for pk in news if pk not in self._held and pk not in self._quarantined]
+        missing = [pk for pk in news if pk not in self._held]
         if not missing:
             return
         foreign: list[Fact] = []
@@ -150,21 +156,24 @@ class Advancer:
 
     # --- deciding ----------------------------------------------------------------------------------------------------
 
-    def _plan(self, run_pk: int, new: News, now: datetime, planners: dict[int, RunPlanner]) -> None:
+    def _plan(self, tx: Connection, run_pk: int, new: News, now: datetime) -> RunPlanner:
         held = self._held[run_pk]
         planner = self._planner(held, now)
         try:
             _feed(planner, held, new)
             planner.finish()
-        except Exception:
-            # A defect in one run must not stop the others. The run keeps what is stored, and is left alone.
-            log.exception("run %r of DAG %r is quarantined until the restart", held.record.run_id, held.record.dag_id)
-            self._quarantined.add(run_pk)
+        except Exception as error:
+            # A defect that one run meets must not stop the others: that run fails, and says why.
+            log.exception("run %r of DAG %r cannot go on", held.record.run_id, held.record.dag_id)
             self._evict(run_pk)
-            return
-        planners[run_pk] = planner
+            self.adopt(tx, [run_pk])
+            planner = self._planner(self._held[run_pk], now)
+            planner.plan.inbox_ids.extend(row.id for row in new.rows)
+            planner.plan.timers_cleared.extend(timer.key for timer in new.timers)
+            planner.abort(f"an error inside the scheduler: {type(error).__name__}: {error}")
         for key in planner.plan.ready:
-            self._ready.add(held.candidate(held.view.tasks[key], self._lanes))
+            self._ready.add(self._held[run_pk].candidate(self._held[run_pk].view.tasks[key], self._lanes))
+        return planner
 
     def _planner(self, held: HeldRun, now: datetime) -> RunPlanner:
         return RunPlanner(held.view, held.version.spec, now, self._policy)
@@ -243,8 +252,7 @@ def _feed(planner: RunPlanner, held: HeldRun, new: News) -> None:
     if new.is_start:
         planner.start(held.record.logical_date)
     planner.plan.inbox_ids.extend(row.id for row in new.rows)
-    told = [fact for row in new.rows if (fact := inbox.read_fact(row)) is not None]
-    for fact in [*told, *new.facts]:
+    for fact in [*inbox.read_facts(new.rows), *new.facts]:
         if isinstance(fact, AttemptStarted):
             planner.attempt_started(fact)
         else:

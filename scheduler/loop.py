@@ -30,7 +30,7 @@ from scheduler.recovery import end_dead, take_up
 from scheduler.versions import VersionCache
 from tradewind import faults
 from tradewind.metadata import attempts, inbox, processes, runs, timers
-from tradewind.metadata.database import Database
+from tradewind.metadata.database import Database, ring
 from tradewind.metadata.inbox import InboxRow
 from tradewind.metadata.timers import FIRE, TimerRow
 from tradewind.model.orders import AttemptEnded, Fact
@@ -78,7 +78,7 @@ class Scheduler:
         lanes = Lanes(
             default=default_executor,
             supervisors={name: executor.supervisor_id for name, executor in self._executors.items()},
-            limits=lambda: {name: executor.capacity() for name, executor in self._executors.items()},
+            limits=self._limits,
         )
         self._advancer: Final = Advancer(
             process_id, policy=policy, parallelism=parallelism, lanes=lanes, versions=VersionCache()
@@ -122,6 +122,11 @@ class Scheduler:
         """Tell that something changed in the metadata DB (DAG files, say)."""
         self._bell.ring()
 
+    def _limits(self) -> dict[str, int | None]:
+        """How much each executor takes; nothing any more once this scheduler ends."""
+        stopping = self._stopping.is_set()
+        return {name: 0 if stopping else executor.capacity() for name, executor in self._executors.items()}
+
     def _report(self, facts: Sequence[Fact]) -> None:
         self._mailbox.extend(facts)
         self._bell.wake()
@@ -142,6 +147,7 @@ class Scheduler:
         with self._db.write() as tx:
             runs.release_claims(tx, self._id)
             processes.mark_ended(tx, [self._id], self._clock.now())
+            ring(tx, "released")
         log.info("scheduler stopped")
 
     # --- one turn ----------------------------------------------------------------------------------------------------
@@ -204,8 +210,8 @@ class Scheduler:
         return started
 
     def _carry_out(self, step: Step, facts: Sequence[Fact], rows: Sequence[InboxRow]) -> None:
-        told = [fact for row in rows if (fact := inbox.read_fact(row)) is not None]
-        self._submitted.difference_update(f.attempt_id for f in [*facts, *told] if isinstance(f, AttemptEnded))
+        told = [*facts, *inbox.read_facts(rows)]
+        self._submitted.difference_update(fact.attempt_id for fact in told if isinstance(fact, AttemptEnded))
         if step.next_timer is not None:
             self._next_timer = min(step.next_timer, self._next_timer or step.next_timer)
         if step.ended:
@@ -239,7 +245,7 @@ class Scheduler:
                     "version": self._version,
                     "parallelism": self._parallelism,
                     "default_executor": self._default_executor,
-                    "executor_limits": {name: executor.capacity() for name, executor in self._executors.items()},
+                    "executor_limits": self._limits(),
                 },
             )
 
@@ -257,6 +263,8 @@ class Scheduler:
                 for executor in self._executors.values():
                     executor.cancel(list(self._submitted))  # they were reported lost, and may be running elsewhere
             end_dead(tx, self._db.is_sqlite, now)
+            peers = processes.list_processes(tx, kind="scheduler", alive_at=now)
+            self._advancer.has_peers = len(peers) > 1
             lost, adopted = take_up(tx, self._id, now, self._advancer.adopt)
             if self._is_unsure:
                 self._advancer.adopt(tx, runs.claimed_by(tx, self._id))

@@ -20,6 +20,7 @@ from tradewind.model.orders import AttemptEnded, AttemptStarted, Outcome, XComVa
 from tradewind.model.spec import DagSpec
 from tradewind.model.states import (
     ACTIVE_TASK_STATES,
+    FINAL_RUN_STATES,
     FINAL_TASK_STATES,
     RunEvent,
     RunState,
@@ -146,6 +147,14 @@ class RunPlanner:
         limit = timedelta(seconds=self._spec.dagrun_timeout_seconds or 0)
         reason = f"the run took longer than its dagrun_timeout of {limit}"
         self._end_unfinished(running=TaskEvent.SKIPPED, waiting=TaskEvent.SKIPPED, reason=reason)
+        self._finished.clear()  # nothing is judged any more
+        self._emit(Event(RunEvent.FAILED, payload={"reason": reason}))
+
+    def abort(self, reason: str) -> None:
+        """The run cannot go on: end what is not done, and fail it."""
+        if self._run.state in FINAL_RUN_STATES:
+            return
+        self._end_unfinished(running=TaskEvent.FAILED_BY_RUN, waiting=TaskEvent.SKIPPED, reason=reason)
         self._finished.clear()
         self._emit(Event(RunEvent.FAILED, payload={"reason": reason}))
 

@@ -6,12 +6,16 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from scheduler.planner import Policy
+import pytest
+
+from scheduler.planner import Policy, RunPlanner
 from scheduler.verify import verify
-from tests.engine.world import add_run, dag, is_over, run_state, running_scheduler, states, store, task
+from scheduler.why import explain
+from tests.engine.world import T0, add_run, dag, is_over, run_state, running_scheduler, states, store, task
 from tests.support.waiting import wait_until
 from tradewind.metadata.database import Database
-from tradewind.model.orders import AttemptOrder, Outcome
+from tradewind.metadata.inbox import Message, send
+from tradewind.model.orders import AttemptEnded, AttemptOrder, Outcome
 
 
 def test_a_chain_runs_in_order_and_the_run_succeeds(database: Database) -> None:
@@ -134,6 +138,49 @@ def test_what_a_dead_scheduler_left_running_is_taken_up(database: Database) -> N
 
     assert verify(database) == []
     assert [(o.task_id, o.try_number) for o in second.orders] == [("a", 2), ("b", 1)]
+
+
+def test_a_defect_that_one_run_meets_fails_that_run_alone(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    good, bad = dag("good", task("a")), dag("bad", task("a"), task("b", "a"))
+    pks = [add_run(database, store(database, spec), spec.dag_id) for spec in (good, bad)]
+    sound = RunPlanner.attempt_ended
+
+    def attempt_ended(self: RunPlanner, fact: AttemptEnded) -> None:
+        if fact.run_pk == pks[1]:
+            raise RuntimeError("boom")
+        sound(self, fact)
+
+    monkeypatch.setattr(RunPlanner, "attempt_ended", attempt_ended)
+    with running_scheduler(database):
+        wait_until(is_over(database, *pks))
+
+    assert [run_state(database, pk) for pk in pks] == ["success", "failed"]
+    assert states(database, pks[1]) == {"a": "failed", "b": "skipped"}
+    reasons = [reason.text for reason in explain(database, "bad")]
+    assert "RuntimeError: boom" in reasons[0]
+
+
+def test_a_message_that_makes_no_sense_is_dropped_and_the_run_goes_on(database: Database) -> None:
+    run = add_run(database, store(database, dag("etl", task("a"))), "etl")
+    with database.write() as tx:
+        send(
+            tx, [Message(run, "odd", "attempt_ended", {"nonsense": 1}), Message(run, "new", "from_the_future", {})], T0
+        )
+
+    with running_scheduler(database):
+        wait_until(is_over(database, run))
+
+    assert run_state(database, run) == "success"
+
+
+def test_a_task_that_names_an_unknown_executor_waits_and_says_so(database: Database) -> None:
+    run = add_run(database, store(database, dag("etl", task("a", executor="Nowhere"), task("b"))), "etl")
+
+    with running_scheduler(database):
+        wait_until(lambda: states(database, run).get("b") == "success")
+        reasons = {reason.task_id: reason.text for reason in explain(database, "etl")}
+
+    assert reasons["a"].startswith("executor 'Nowhere' is not there; this installation has LocalExecutor.")
 
 
 class Gauge:

@@ -5,10 +5,11 @@ Senders touch neither the log nor a sequence number, so they contend neither wit
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -41,6 +42,8 @@ class InboxRow:
 
 
 STARTED, ENDED = "attempt_started", "attempt_ended"
+_KINDS: Final[Mapping[str, type[Fact]]] = {STARTED: AttemptStarted, ENDED: AttemptEnded}
+log = logging.getLogger(__name__)
 
 
 def fact_message(fact: Fact) -> Message:
@@ -49,13 +52,17 @@ def fact_message(fact: Fact) -> Message:
     return Message(fact.run_pk, f"{kind}:{fact.attempt_id}:{fact.fence}", kind, msgspec.to_builtins(fact))
 
 
-def read_fact(row: InboxRow) -> Fact | None:
-    """Return the fact that a row carries, or None when it carries something else."""
-    if row.kind == STARTED:
-        return msgspec.convert(row.payload, AttemptStarted)
-    if row.kind == ENDED:
-        return msgspec.convert(row.payload, AttemptEnded)
-    return None
+def read_facts(rows: Sequence[InboxRow]) -> list[Fact]:
+    """Return the facts that rows carry, in their order. A row that cannot be read is logged and left out."""
+    facts: list[Fact] = []
+    for row in rows:
+        try:
+            facts.append(msgspec.convert(row.payload, _KINDS[row.kind]))
+        except (KeyError, msgspec.ValidationError) as error:
+            log.error(
+                "inbox row %d of run %d (%s) makes no sense and is dropped: %r", row.id, row.run_pk, row.kind, error
+            )
+    return facts
 
 
 def send(tx: Connection, messages: Sequence[Message], now: datetime) -> None:
