@@ -7,6 +7,7 @@ import random
 import signal
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 
 import psutil
 import pytest
@@ -45,9 +46,12 @@ def test_random_kills_of_base_warm_and_task_processes(make_bench, seed):
     orders = [bench.order("works", map_index=index) for index in range(60)]
     folder = bench.config.core.dags_folder
 
+    def has_moved(by: int) -> bool:
+        return len(list(folder.glob("runs-*"))) + len(bench.facts) > by
+
     bench.executor.submit(orders)
     for round_number in range(6):
-        wait_until(lambda n=round_number: len(list(folder.glob("runs-*"))) + len(bench.facts) > n * 4, every=0.001)
+        wait_until(partial(has_moved, round_number * 4), every=0.001)
         targets = victims(chance.choice(["base", "warm", "task", "task"]))
         if targets:
             with suppress(psutil.NoSuchProcess):
