@@ -21,7 +21,7 @@ RECORDED: dict[str, Any] = json.loads((HERE / "airflow_3_3_2.json").read_text())
 STRUCTURE: dict[str, Any] = RECORDED["structure"]
 
 BACKOFF_WITHOUT_EFFECT = 1.0
-"""``retry_exponential_backoff=True`` doubled the delay in Airflow 2; Airflow 3.3.2 reads it as the factor 1. We double."""
+"""``retry_exponential_backoff=True`` doubled the delay in Airflow 2; 3.3.2 reads it as the factor 1. We double."""
 
 LATER = {
     "inlet_events", "outlet_events", "partition_date", "partition_key", "task_reschedule_count", "task_state_store",

@@ -130,7 +130,7 @@ class BaseOperator(Node, metaclass=OperatorMeta):
             setattr(self, attribute, argument.check(self.who, name, given.get(name, fallback)))
         if self.wait_for_downstream:
             self.depends_on_past = True  # waiting for what is below the past task means waiting for that task
-        self.label = own_id
+        self.label = self.task_display_name or own_id
         self.default_args = defaults
         self.upstream_task_ids: set[str] = set()
         self.downstream_task_ids: set[str] = set()

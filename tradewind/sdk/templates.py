@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import jinja2
 import jinja2.nativetypes
@@ -88,7 +88,7 @@ class Renderer:
                 self._read.add(field)
         self._task.prepare_template()
 
-    def _is_file(self, value: Any) -> bool:
+    def _is_file(self, value: Any) -> TypeGuard[str]:
         return bool(self._endings) and isinstance(value, str) and value.endswith(self._endings)
 
     def _source(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Where do the DAG files of this folder leave what they saw? In a file, one JSON line each, the same under any Airflow."""
+"""Where do the DAG files of this folder leave what they saw? In a file, one JSON line each."""
 
 from __future__ import annotations
 
