@@ -97,7 +97,7 @@ def _random_question(rng: random.Random) -> Question:
     if rng.random() < 0.15:
         return {"kind": kind, "args": args, "manual": _iso(now)}
     last = None
-    if rng.random() < 0.3 and kind != "ContinuousTimetable":
+    if rng.random() < 0.3 and kind != "ContinuousTimetable" and "interval" not in args:
         end = (now - timedelta(hours=rng.randint(-24, 96))).replace(second=0, microsecond=0)
         last = [_iso(end - timedelta(hours=rng.choice([0, 1, 24]))), _iso(end)]
     earliest = rng.choice([None, now - timedelta(days=rng.randint(0, 40)), _midnight(now), now + timedelta(hours=30)])

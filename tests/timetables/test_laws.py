@@ -107,7 +107,8 @@ def test_runs_follow_each_other_and_no_logical_date_comes_twice(timetable, now, 
         last = run.interval
 
     assert due == sorted(due, key=lambda run: run.run_after)
-    assert len({run.logical_date for run in due}) == len(due)
+    dates = [run.logical_date for run in due]
+    assert dates == sorted(set(dates))
     assert all(run.logical_date == run.interval.start <= run.interval.end <= run.run_after for run in due)
     assert all(run.run_after.utcoffset() == timedelta(0) for run in due)
 

@@ -53,9 +53,12 @@ def answer(question: dict[str, Any]) -> Any:
 
 
 def is_broken(line: dict[str, Any], answers: list[str | None]) -> bool:
-    """Return whether the runs leave out data between two intervals, or use a logical date twice."""
+    """Return whether the runs leave out data between two intervals, or a logical date is not above the last one."""
     intervals = [run.split()[1:] for run in answers if run is not None]
-    if len({start for start, _ in intervals}) < len(intervals):
+    dates = [start for start, _ in intervals]
+    if line["last"]:
+        dates.insert(0, short(datetime.fromisoformat(line["last"][0])))
+    if dates != sorted(set(dates)):
         return True
     may_skip = "DataInterval" not in line["kind"] or not line["catchup"]
     return not may_skip and any(end < start for (_, end), (start, _) in pairwise(intervals))
@@ -64,8 +67,9 @@ def is_broken(line: dict[str, Any], answers: list[str | None]) -> bool:
 def differ_for_the_better(line: dict[str, Any], given: Any) -> bool:
     """Return whether Airflow's answer is a defect that is not repeated here.
 
-    It loses intervals where clocks go forward and several ticks fall into the hour that is left out, and starts a
-    @continuous schedule with two runs of the same logical date.
+    It loses intervals where clocks go forward and several ticks fall into the hour that is left out, starts a
+    @continuous schedule with two runs of the same logical date, and goes back to logical dates that may be taken when a
+    trigger timetable was given a longer interval.
     """
     return "manual" not in line and is_broken(line, line["answer"]) and not is_broken(line, given)
 

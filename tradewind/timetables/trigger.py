@@ -47,9 +47,10 @@ class _TriggerTimetable(Timetable):
         if restriction.latest is not None and tick > restriction.latest:
             return None
         start = tick - self.interval
-        if last_interval is not None and start <= last_interval.end - self.interval:
-            # The last days of March less a month are all the last of February; a logical date names one run only.
-            start = last_interval.start + timedelta.resolution
+        if last_interval is not None:
+            # A logical date names one run only, and grows: but the last days of March less a month are all the last of
+            # February, and an interval that was made longer reaches back behind runs that are there.
+            start = max(start, last_interval.start + timedelta.resolution)
         return NextRun.over(start, tick)
 
     def manual_interval(self, run_after: datetime) -> DataInterval:
