@@ -22,6 +22,7 @@ from tradewind.timetables import DataInterval, NextRun
 
 PAGE: Final = 1000
 COLUMNS: Final = ("dag_id", "fileloc", "owners", "is_paused")
+TABLE_COLUMNS: Final = ("dag_id", "is_paused", "schedule", "next_run_after", "owners", "relative_fileloc")
 ALL_COLUMNS: Final = (
     *COLUMNS, "display_name", "description", "schedule", "tags", "next_run_after", "next_logical_date", "is_active",
     "has_import_error", "max_active_runs", "relative_fileloc", "created_at", "parsed_at",
@@ -50,7 +51,7 @@ def list_dags(columns: str | None, tags: tuple[str, ...], include_inactive: bool
 
 def _columns(given: str | None, output: str) -> tuple[str, ...]:
     if given is None:
-        return (*COLUMNS, "schedule", "next_run_after") if output == "table" else COLUMNS
+        return TABLE_COLUMNS if output == "table" else COLUMNS
     names = tuple(name.strip() for name in given.split(",") if name.strip())
     for name in names:
         if name not in ALL_COLUMNS:

@@ -21,6 +21,7 @@ from tradewind.terminal.options import Instant, JsonObject, command, output_opti
 from tradewind.terminal.output import emit, talk
 
 LIST_COLUMNS: Final = ("dag_id", "run_id", "state", "run_after", "logical_date", "start_date", "end_date")
+LIST_TABLE: Final = ("run_id", "state", "logical_date", "start_date", "duration")
 TRIGGER_COLUMNS: Final = (
     "conf", "dag_id", "dag_run_id", "data_interval_start", "data_interval_end", "end_date", "logical_date", "run_type",
     "start_date", "state", "triggering_user_name",
@@ -135,10 +136,11 @@ def list_runs(
             "logical_date": run.logical_date,
             "start_date": run.started_at,
             "end_date": run.ended_at,
+            "duration": run.ended_at - run.started_at if run.started_at and run.ended_at else None,
         }
         for run in shown
     ]
-    emit(rows, LIST_COLUMNS, output, empty=f"DAG {dag_id} has no such runs.")
+    emit(rows, LIST_TABLE if output == "table" else LIST_COLUMNS, output, empty=f"DAG {dag_id} has no such runs.")
     if len(found) > limit:
         talk(f"These are the newest {limit}; more with --limit.")
 

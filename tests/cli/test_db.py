@@ -86,8 +86,8 @@ def test_downgrade_and_reset_wait_until_nobody_works(call, migrated):
     database = Database(migrated)
     with database.write() as tx:
         now = datetime.now(UTC)
-        who = {"process_id": uuid4(), "kind": "scheduler", "hostname": "here", "pid": 7}
-        register(tx, now=now, lease=timedelta(seconds=30), info={}, **who)
+        lease = timedelta(seconds=30)
+        register(tx, process_id=uuid4(), kind="scheduler", hostname="here", pid=7, now=now, lease=lease, info={})
     database.close()
     for words in (("db", "reset", "-y"), ("db", "downgrade", "-r", "base", "-y")):
         result = call(*words)
@@ -108,17 +108,28 @@ def test_verify_finds_nothing_wrong_with_an_empty_database(ok, call, migrated):
     ok("db", "verify")
 
 
-def test_the_shell_speaks_to_the_database(migrated_sqlite, etl, tmp_path):
-    if sys.version_info < (3, 12):  # older Pythons have no shell of their own; stand in for the program
-        stand_in = tmp_path / "sqlite3"
-        stand_in.write_text(
-            f"#!{sys.executable}\nimport sqlite3, sys\nconnection = sqlite3.connect(sys.argv[1])\n"
-            "print(connection.execute(sys.stdin.read()).fetchone()[0])\nconnection.close()\n"
-        )
-        stand_in.chmod(0o755)
-        os.environ["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
-    done = tradewind("db", "shell", input="SELECT name FROM pool;")
-    assert (done.returncode, done.stdout.strip()[-12:]) == (0, "default_pool"), done.stderr
+def stand_in(folder, name: str, code: str, monkeypatch) -> None:
+    """Put a program of that name in front of the PATH: the real one may not be installed where the tests run."""
+    program = folder / name
+    program.write_text(f"#!{sys.executable}\nimport os, sys\n{code}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+def test_the_shell_opens_the_sqlite_file(migrated_sqlite, tmp_path, monkeypatch):
+    stand_in(tmp_path, "sqlite3", "print(sys.argv[1:], sys.stdin.read())", monkeypatch)
+    done = tradewind("db", "shell", input="SELECT 1;")
+    path = migrated_sqlite.removeprefix("sqlite:///")
+    assert (done.returncode, done.stdout) == (0, f"{[path]} SELECT 1;\n")
+
+
+def test_the_shell_keeps_the_password_off_the_command_line(tmp_path, monkeypatch):
+    url = "postgresql://me:hunter2@db.example.com:5433/flights"
+    monkeypatch.setenv("TRADEWIND__DATABASE__SQL_ALCHEMY_CONN", url)
+    stand_in(tmp_path, "psql", "print(sys.argv[1:], os.environ['PGPASSWORD']); sys.exit(3)", monkeypatch)
+    done = tradewind("db", "shell")
+    options = ["--host=db.example.com", "--port=5433", "--username=me", "--dbname=flights"]
+    assert (done.returncode, done.stdout) == (3, f"{options} hunter2\n")
 
 
 def test_two_processes_migrate_at_the_same_time(empty):

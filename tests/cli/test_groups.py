@@ -36,10 +36,12 @@ except SystemExit:
 
 
 def command(words: tuple[str, ...]) -> click.Command:
-    context, found = click.Context(main), main
+    found: click.Command = main
     for word in words:
-        found = found.get_command(context, word)
-        assert found is not None
+        assert isinstance(found, click.Group)
+        inner = found.get_command(click.Context(found), word)
+        assert inner is not None
+        found = inner
     return found
 
 

@@ -103,7 +103,15 @@ def test_one_thing_is_one_object(capsys):
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(0.004, "0.00s"), (59.9, "59.90s"), (60, "1m 00s"), (3599, "59m 59s"), (3600, "1h 00m"), (90000, "1d 01h")],
+    [
+        (0.004, "0.004s"),
+        (1.5, "1.50s"),
+        (59.9, "59.90s"),
+        (60, "1m 00s"),
+        (3599, "59m 59s"),
+        (3600, "1h 00m"),
+        (90000, "1d 01h"),
+    ],
 )
 def test_durations_are_shown_as_people_say_them(seconds, shown):
     assert show_duration(timedelta(seconds=seconds)) == shown

@@ -28,7 +28,7 @@ from tradewind.metadata.opening import open_database
 from tradewind.sdk.connection import Connection
 from tradewind.sdk.exceptions import AirflowException
 from tradewind.terminal.options import command, output_option
-from tradewind.terminal.output import emit, talk
+from tradewind.terminal.output import emit, emit_record, talk
 
 PAGE: Final = 1000
 VALUES: Final = (
@@ -63,7 +63,11 @@ def get(conn_id: str, output: str) -> None:
         row = get_connection(tx, conn_id)
         if row is None:
             raise _unknown(conn_id, list_connection_ids(tx))
-    emit([describe(decrypt_connection(make_fernet(config.core.fernet_key), row))], VALUES, output)
+    found = describe(decrypt_connection(make_fernet(config.core.fernet_key), row))
+    if output == "table":
+        emit_record(found, output)
+    else:
+        emit([found], VALUES, output)
 
 
 @command("add")

@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import click
 
 FORMATS: Final = ("table", "json", "yaml", "plain")
+
+MIN_FOLDED: Final = 16
+"""How narrow a column may become by being broken into lines."""
+COLUMN_GAP: Final = 3
 
 STATE_STYLES: Final = {
     "success": "green",
@@ -117,7 +121,7 @@ def show_duration(value: timedelta) -> str:
     """Return a duration as people say it: ``0.21s``, ``3m 07s``, ``2h 05m``, ``4d 02h``."""
     seconds = value.total_seconds()
     if seconds < 60:
-        return f"{seconds:.2f}s"
+        return f"{seconds:.3f}s" if seconds < 1 else f"{seconds:.2f}s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes}m {rest:02d}s"
@@ -183,12 +187,31 @@ def _print_table(data: Sequence[Row], columns: Sequence[str], *, has_header: boo
     # A program that reads a table must not lose text to the width of a terminal that is not there.
     console = Console(soft_wrap=not is_wide(), width=None if is_wide() else 1_000_000)
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False, show_header=has_header)
+    cells = [[_cell(row[name], is_table=True) for name in columns] for row in data]
+    widths = {name: max(len(line[index]) for line in (*cells, columns)) for index, name in enumerate(columns)}
+    folded = _folded(widths, console.width)
     for name in columns:
         is_number = all(isinstance(row[name], int | float) and not isinstance(row[name], bool) for row in data)
-        table.add_column(name, overflow="fold", justify="right" if is_number else "left")
-    for row in data:
-        table.add_row(*(Text(_cell(row[name], is_table=True), style=_style(name, row[name])) for name in columns))
-    console.print(table)
+        justify: Literal["left", "right"] = "right" if is_number else "left"
+        table.add_column(name, overflow="fold", no_wrap=name not in folded, justify=justify)
+    for row, line in zip(data, cells, strict=True):
+        table.add_row(*(Text(cell, style=_style(name, row[name])) for name, cell in zip(columns, line, strict=True)))
+    with console.capture() as captured:
+        console.print(table)
+    for printed in captured.get().splitlines():
+        click.echo(printed.rstrip())
+
+
+def _folded(widths: Mapping[str, int], room: int) -> set[str]:
+    """Return the columns that are broken into lines for lack of room: the widest ones, and no more than it takes."""
+    folded: set[str] = set()
+    needed = sum(widths.values()) + COLUMN_GAP * (len(widths) - 1)
+    for name in sorted(widths, key=lambda name: -widths[name]):
+        if needed <= room:
+            break
+        folded.add(name)
+        needed -= max(0, widths[name] - MIN_FOLDED)
+    return folded if needed <= room else set(widths)
 
 
 def _style(column: str, value: Any) -> str:
