@@ -31,6 +31,7 @@ class Entry:
         is_in_conflict: it defines a DAG id that another file holds.
         is_busy: being parsed.
         error: what was wrong with it the last time.
+        read_at_ns: the time of day at which it was read last.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Entry:
     is_busy: bool = False
     refresh_at: float = 0.0
     error: str | None = None
+    read_at_ns: int = 0
 
 
 class Catalogue:
@@ -60,6 +62,7 @@ class Catalogue:
         self._entries: dict[str, Entry] = {}
         self._urgent: dict[str, None] = {}
         self._refresh: list[tuple[float, str]] = []
+        self.has_new_dependencies = False  # since somebody put it back
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -161,10 +164,20 @@ class Catalogue:
         """Note that a file was looked at and says what it said."""
         self._schedule(entry, entry.refresh_at if entry.refresh_at > now else now + self._refresh_seconds)
 
-    def parsed(self, entry: Entry, result: ParsedFile, now: float) -> None:
-        """Note the outcome of a parse."""
+    def parsed(self, entry: Entry, result: ParsedFile, now: float, now_ns: int = 0) -> None:
+        """Note the outcome of a parse.
+
+        Args:
+            now_ns: the time of day, as files are stamped with it.
+        """
         entry.is_slow = result.timed_out
-        entry.depends_on = {path: self._stamp_at(path) for path in result.depends_on}
+        stamps = {path: self._stamp_at(path) for path in result.depends_on}
+        for path, stamp in stamps.items():
+            if stamp is not None and entry.read_at_ns <= stamp.mtime_ns <= now_ns:
+                # Written while the file was parsed: nobody knows which state was read. The next look has it read again.
+                stamps[path] = None
+        self.has_new_dependencies |= stamps.keys() != entry.depends_on.keys()
+        entry.depends_on = stamps
         alone = not (result.looks_outside or result.errors)
         self._schedule(entry, now + self._refresh_seconds * (SELF_CONTAINED if alone else 1))
 

@@ -86,7 +86,7 @@ class DagFileManager:
         """
         self._sync.look()
         while not self._sync.is_done:
-            self._sync.step(None, refresh=False)
+            self._sync.step(lambda: None if self._client.is_busy else 0.0, refresh=False)
         self._client.rest()
 
     def parse_now(self, paths: Sequence[str] = (), timeout: float | None = None) -> bool:
@@ -134,7 +134,11 @@ class DagFileManager:
         if self._rung.is_set() or time.monotonic() >= self._look_at:
             self._rung.clear()
             self._look()
-        self._sync.step(self._patience(), refresh=True)
+        self._sync.step(self._patience, refresh=True)
+        if self._sync.catalogue.has_new_dependencies and self._sync.is_done:
+            self._sync.catalogue.has_new_dependencies = False
+            self._watcher.follow(self._sync.catalogue.dependencies())
+            self._rung.set()  # one may have changed before the watcher knew that it matters
         if self._client.is_busy:
             self._rest_at = time.monotonic() + REST_SECONDS
         elif self._client.server_pid is not None and time.monotonic() >= self._rest_at:
@@ -152,7 +156,6 @@ class DagFileManager:
         for paths, _ in asked:
             self._sync.force(paths)
         self._look_at = time.monotonic() + LOOK_SECONDS
-        self._watcher.follow(self._sync.catalogue.dependencies())
         roots = [_identity(folder.path) for folder in self._sync.folders]
         if self._roots and roots != self._roots:
             self._watcher.restart()

@@ -79,16 +79,17 @@ class FolderSync:
             if entry is not None and (not wanted or name in wanted or entry.path in wanted):
                 self.catalogue.force(name)
 
-    def step(self, patience: float | None, *, refresh: bool) -> None:
-        """Hand out work, wait for up to ``patience`` seconds until some is done, and store it.
+    def step(self, patience: Callable[[], float | None], *, refresh: bool) -> None:
+        """Hand out work, wait until some is done, and store it.
 
         Args:
+            patience: how many seconds to wait at most; asked once the work is handed out.
             refresh: also read unchanged files whose interval is over.
         """
         self._hand_out_changed()
         if refresh:
             self._hand_out_refresh(time.monotonic())
-        for parsed in self._client.wait(patience):
+        for parsed in self._client.wait(patience()):
             self._take(parsed)
 
     def next_refresh_at(self) -> float | None:
@@ -142,6 +143,7 @@ class FolderSync:
 
     def _read(self, entry: Entry) -> bool:
         """Read a file, and have it parsed when it may hold DAGs and says something new. Return whether it is parsed."""
+        entry.read_at_ns = time.time_ns()
         try:
             source = _source_of(entry)
         except FileNotFoundError:
@@ -151,10 +153,10 @@ class FolderSync:
             return False
         except OSError as error:
             message = f"The file cannot be read: {error.strerror}. Check its owner and its permissions."
-            self._save(entry, ParsedFile(entry.name, b"", errors=(FileError(message),)))
+            self._refuse(entry, message)
             return False
         if len(source) > MAX_SOURCE_BYTES:
-            self._save(entry, ParsedFile(entry.name, b"", errors=(FileError(_TOO_LARGE),)))
+            self._refuse(entry, _TOO_LARGE)
             return False
         digest = source_digest(source)
         if digest == entry.digest and not entry.is_forced:
@@ -166,6 +168,11 @@ class FolderSync:
         entry.digest, entry.is_forced, entry.is_busy = digest, False, True
         self._client.submit(FileJob(entry.name, entry.path, entry.folder, source))
         return True
+
+    def _refuse(self, entry: Entry, message: str) -> None:
+        """Say what is wrong with a file that is not even given to a parse process."""
+        entry.digest = None
+        self._save(entry, ParsedFile(entry.name, b"", errors=(FileError(message),)))
 
     def _pass_over(self, entry: Entry, digest: str) -> None:
         """Leave a file alone that does not speak of DAGs; if it did before, its DAGs are gone."""
@@ -198,7 +205,7 @@ class FolderSync:
     def _save(self, entry: Entry, parsed: ParsedFile) -> dags.Saved | None:
         """Store what came of a parse. None: it could not be stored, and will be parsed again."""
         now = time.monotonic()
-        self.catalogue.parsed(entry, parsed, now)
+        self.catalogue.parsed(entry, parsed, now, time.time_ns())
         paused = self._config.core.dags_are_paused_at_creation
         try:
             at = self._database.now()

@@ -115,6 +115,17 @@ def test_a_changed_dependency_has_its_readers_parsed(catalogue, stamps):
     assert take(catalogue) == ["b.py"]
 
 
+def test_a_dependency_written_during_the_parse_has_it_parsed_again(catalogue, stamps):
+    catalogue.update("/dags", "", [found("a.py")], ())
+    take(catalogue)
+    catalogue.get("a.py").read_at_ns = 100
+    for written, again in [(99, []), (150, ["a.py"]), (201, [])]:  # the last is from a clock that is ahead
+        stamps["/dags/shared.py"] = Stamp(written, 1, 1)
+        catalogue.parsed(catalogue.get("a.py"), ParsedFile("a.py", b"", depends_on=("/dags/shared.py",)), 0.0, 200)
+        catalogue.check_dependencies()
+        assert take(catalogue) == again
+
+
 @pytest.mark.parametrize(
     ("result", "interval"),
     [
