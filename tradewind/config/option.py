@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 Parse = Callable[[str], Any]
 """Turns the text of an option into its value, or raises ``ValueError`` with what was expected (``"an integer"``)."""
@@ -145,6 +144,8 @@ def timezone(value: str) -> str:
     """The name of an IANA time zone, ``utc`` in any case of letters. Not ``system``: machines may differ."""
     if value.lower() == "utc":
         return "UTC"
+    from zoneinfo import ZoneInfo  # costs milliseconds of each start, and UTC, the default, does not need it
+
     try:
         ZoneInfo(value)
     except (LookupError, ValueError, OSError):
