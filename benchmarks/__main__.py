@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 import click
@@ -18,12 +19,12 @@ from sqlalchemy import make_url
 from benchmarks import measures, report
 from benchmarks.contenders import Contender, Running, free_port, fresh_home
 from benchmarks.measures import Figures
-from benchmarks.workloads import QUICK, Sizes, write_dags, write_once
+from benchmarks.workloads import QUICK, Sizes, write_dags, write_due, write_once
 from tests.support import postgres
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("idle", "chain", "parallel", "cold")
+PARTS = ("idle", "chain", "parallel", "save", "due", "cold", "import")
 
 
 @click.command()
@@ -75,21 +76,35 @@ def _contenders(tradewind: str, airflow: str | None, server: str) -> Iterator[Co
 
 def _take_turn(contender: Contender, homes: Path, sizes: Sizes, parts: tuple[str, ...]) -> Figures:
     figures: Figures = {}
-    if set(parts) - {"cold"}:
-        home = fresh_home(homes / "main")
-        write_dags(home / "dags", sizes)
-        with _database(contender, home) as url, Running(contender, home, url) as running:
-            measures.ready(running, sizes)
-            for part in ("idle", "chain", "parallel"):
-                if part in parts:
-                    figures |= getattr(measures, part)(running, sizes)
+    main_parts = [part for part in ("idle", "chain", "parallel", "save") if part in parts]
+    if main_parts:
+        with _running(contender, homes / "main", lambda folder: write_dags(folder, sizes)) as (running, _):
+            measures.ready(running, sizes.dags)
+            for part in main_parts:
+                figures |= getattr(measures, part)(running, sizes)
+    if "due" in parts:
+        with _running(contender, homes / "due", lambda folder: write_due(folder, sizes)) as (running, at):
+            measures.ready(running, sizes.due)
+            figures |= measures.due(running, sizes, at)
     if "cold" in parts:
-        home = fresh_home(homes / "cold")
-        write_once(home / "dags")
         began = time.monotonic()
-        with _database(contender, home) as url, Running(contender, home, url) as running:
+        with _running(contender, homes / "cold", write_once) as (running, _):
             figures |= measures.cold(running, began)
+    if "import" in parts:
+        figures |= measures.importing(contender)
     return figures
+
+
+T = TypeVar("T")
+
+
+@contextmanager
+def _running(contender: Contender, folder: Path, write: Callable[[Path], T]) -> Iterator[tuple[Running, T]]:
+    """Bring the contender up in a fresh home and database; give it, and what ``write`` returned for its DAG folder."""
+    home = fresh_home(folder)
+    written = write(home / "dags")
+    with _database(contender, home) as url, Running(contender, home, url) as running:
+        yield running, written
 
 
 @contextmanager

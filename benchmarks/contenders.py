@@ -109,6 +109,18 @@ class Running:
         active = "NOT is_stale" if self.contender.is_airflow else "is_active"
         return int(self._rows(f"SELECT count(*) FROM dag WHERE {active}", default=0)[0][0])
 
+    def knows(self, dag_id: str) -> bool:
+        """Say whether the scheduler knows a DAG of this name."""
+        return bool(self._rows("SELECT 1 FROM dag WHERE dag_id = :dag_id", dag_id=dag_id))
+
+    def first_starts(self, prefix: str) -> list[datetime]:
+        """Return when the first task of each ended run started, of the DAGs whose name begins so."""
+        start = "start_date" if self.contender.is_airflow else "started_at"
+        rows = self._rows(
+            f"SELECT {start} FROM task_instance WHERE state = 'success' AND dag_id LIKE :prefix", prefix=f"{prefix}%"
+        )
+        return [_instant(row[0]) for row in rows]
+
     def run_state(self, dag_id: str) -> str:
         """Return the state of the DAG's newest run, or an empty string when it has none."""
         rows = self._rows("SELECT state FROM dag_run WHERE dag_id = :dag_id ORDER BY id DESC LIMIT 1", dag_id=dag_id)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import resource
+import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 from statistics import median, quantiles
 
 from benchmarks import meter
-from benchmarks.contenders import Running
-from benchmarks.workloads import Sizes
+from benchmarks.contenders import Contender, Running
+from benchmarks.workloads import Sizes, write_saved
 
 Figures = dict[str, float]
 
@@ -53,6 +57,44 @@ def parallel(running: Running, sizes: Sizes) -> Figures:
     }
 
 
+def due(running: Running, sizes: Sizes, at: datetime) -> Figures:
+    """Let many DAGs be due at once: how long until the first task of each starts?"""
+    left = max(0.0, (at - datetime.now(UTC)).total_seconds())
+    wait_for(lambda: len(running.first_starts("due_")) >= sizes.due, left + 300, f"{sizes.due} runs", running)
+    late = [(start - at).total_seconds() * 1000 for start in running.first_starts("due_")]
+    if min(late) < 0:
+        raise RuntimeError(f"{running.contender.name} ran a DAG before it was due, or one of an earlier date")
+    return {"due_p50_ms": median(late), "due_max_ms": max(late)}
+
+
+def save(running: Running, sizes: Sizes) -> Figures:
+    """Save a file a few times: how long until the new DAG is known?"""
+    passed = []
+    for number in range(3):
+        time.sleep(3)  # editors do not save twice in a second
+        began = time.monotonic()
+        dag_id = write_saved(running.home / "dags", number)
+        wait_for(lambda: running.knows(dag_id), 400, f"DAG {dag_id}", running)  # noqa: B023  called in this turn
+        passed.append((time.monotonic() - began) * 1000)
+    return {"save_ms": median(passed)}
+
+
+def importing(contender: Contender) -> Figures:
+    """Import what every DAG file imports, in a fresh interpreter with warm caches: CPU beyond the interpreter's own."""
+    package = "airflow.sdk" if contender.is_airflow else "tradewind"
+    python = Path(contender.program).parent / "python"
+    with_import = median(_cpu_of(python, f"from {package} import DAG, task") for _ in range(5))
+    without = median(_cpu_of(python, "pass") for _ in range(5))
+    return {"import_cpu_ms": 1000 * (with_import - without)}
+
+
+def _cpu_of(python: Path, code: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([python, "-c", code], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def cold(running: Running, began: float) -> Figures:
     """Wait until the DAG that is due at once has run; ``began`` is when the contender was started."""
     wait_for(lambda: running.run_state("once") in FINAL, 300, f"the first run of {running.contender.name}", running)
@@ -61,9 +103,9 @@ def cold(running: Running, began: float) -> Figures:
     return {"cold_seconds": seconds, "cold_cpu_seconds": cpu}
 
 
-def ready(running: Running, sizes: Sizes) -> None:
-    """Wait until it knows all DAGs."""
-    wait_for(lambda: running.known_dags() >= sizes.dags, 300, f"{sizes.dags} DAGs in {running.contender.name}", running)
+def ready(running: Running, dags: int) -> None:
+    """Wait until it knows so many DAGs."""
+    wait_for(lambda: running.known_dags() >= dags, 300, f"{dags} DAGs in {running.contender.name}", running)
 
 
 def wait_for(done: Callable[[], bool], timeout: float, what: str, running: Running) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 HEAD = """
@@ -28,6 +28,12 @@ with DAG({dag_id!r}, schedule="0 3 1 1 *", start_date=datetime({year}, {month}, 
     PythonOperator(task_id="only", python_callable=nothing)
 """
 
+DUE = """
+with DAG({dag_id!r}, schedule="{minute} {hour} * * *", start_date=datetime({year}, {month}, {day}), catchup=False,
+         is_paused_upon_creation=False):
+    PythonOperator(task_id="only", python_callable=nothing)
+"""
+
 ONCE = """
 with DAG({dag_id!r}, schedule="@once", start_date=datetime(2024, 1, 1), catchup=False, is_paused_upon_creation=False):
     PythonOperator(task_id="only", python_callable=nothing)
@@ -36,11 +42,18 @@ with DAG({dag_id!r}, schedule="@once", start_date=datetime(2024, 1, 1), catchup=
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is run. ``waiting`` DAGs only wait for their next date, and are watched for ``idle_seconds``."""
+    """How much is run.
+
+    Attributes:
+        waiting: DAGs that only wait for their next date, watched for ``idle_seconds``.
+        due: DAGs that are all due in the same minute, at least ``due_in_seconds`` after their files are written.
+    """
 
     chain: int = 100
     parallel: int = 500
     waiting: int = 98
+    due: int = 100
+    due_in_seconds: float = 120.0
     settle_seconds: float = 20.0
     idle_seconds: float = 60.0
 
@@ -50,7 +63,7 @@ class Sizes:
         return self.waiting + 2
 
 
-QUICK = Sizes(chain=20, parallel=60, waiting=18, settle_seconds=5, idle_seconds=10)
+QUICK = Sizes(chain=20, parallel=60, waiting=18, due=20, due_in_seconds=60, settle_seconds=5, idle_seconds=10)
 
 
 def write_dags(folder: Path, sizes: Sizes) -> None:
@@ -62,6 +75,24 @@ def write_dags(folder: Path, sizes: Sizes) -> None:
     _write(folder, "parallel", TRIGGERED.format(dag_id="parallel", size=sizes.parallel, wiring=""))
     for number in range(sizes.waiting):
         _write(folder, f"waiting_{number:03d}", WAITING.format(dag_id=f"waiting_{number:03d}", **today))
+
+
+def write_due(folder: Path, sizes: Sizes) -> datetime:
+    """Write the files of the part in which many DAGs are due at once; return that instant."""
+    at = (datetime.now(UTC) + timedelta(seconds=sizes.due_in_seconds + 60)).replace(second=0, microsecond=0)
+    # One day earlier would be a date to catch up with; today is not, as long as the minute is still to come.
+    day = at.date()
+    parts = {"minute": at.minute, "hour": at.hour, "year": day.year, "month": day.month, "day": day.day}
+    for number in range(sizes.due):
+        _write(folder, f"due_{number:03d}", DUE.format(dag_id=f"due_{number:03d}", **parts))
+    return at
+
+
+def write_saved(folder: Path, number: int) -> str:
+    """Save a file once more, with a DAG of a new name in the place of the old one; return the name."""
+    dag_id = f"saved_{number}"
+    _write(folder, "waiting_000", TRIGGERED.format(dag_id=dag_id, size=1, wiring=""))
+    return dag_id
 
 
 def write_once(folder: Path) -> None:
