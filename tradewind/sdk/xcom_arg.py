@@ -110,19 +110,27 @@ class XComArg(Node):
         raise XComNotFound(ti.dag_id, self.operator.task_id, self.key)
 
 
-def find_outputs(value: Any) -> Iterator[XComArg]:
-    """Yield every task output inside ``value``: in lists, tuples, sets, dicts, and template fields of plain objects."""
+def find_outputs(value: Any, around: frozenset[int] = frozenset()) -> Iterator[XComArg]:
+    """Yield every task output inside ``value``: in lists, tuples, sets, dicts, and template fields of plain objects.
+
+    ``around`` holds what ``value`` stands inside of, so that a value that contains itself is no trap.
+    """
     if isinstance(value, XComArg):
         yield value
-    elif isinstance(value, str | bytes | int | float | Literal) or value is None:
+    elif value is None or isinstance(value, str | bytes | int | float | Literal) or id(value) in around:
         return
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from find_outputs(key)
-            yield from find_outputs(one)
+    else:
+        inside = around | {id(value)}
+        for part in _parts(value):
+            yield from find_outputs(part, inside)
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        yield from value.keys()
+        yield from value.values()
     elif isinstance(value, list | tuple | set | frozenset):
-        for one in value:
-            yield from find_outputs(one)
+        yield from value
     elif not isinstance(value, Node | type):
         for field in getattr(value, "template_fields", ()) or ():
-            yield from find_outputs(getattr(value, field, None))
+            yield getattr(value, field, None)
