@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from executors.runner.keepers import Keepers, Placement
+from executors.runner.keepers import Keepers
 from executors.runner.links import KeeperLink
 from executors.runner.peers import Peer
 from executors.runner.protocol import (
@@ -31,6 +31,7 @@ from executors.runner.protocol import (
     Result,
 )
 from executors.runner.verdict import Observed, verdict
+from executors.runner.warm_file import Placement
 from tradewind.faults import crash_point
 from tradewind.model.orders import AttemptOrder, AttemptStarted, Fact
 

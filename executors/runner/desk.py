@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from executors.control_plane import ControlPlane
-from executors.runner.keepers import Source
 from executors.runner.protocol import (
     Answer,
     ConnectionAnswer,
@@ -25,6 +24,7 @@ from executors.runner.protocol import (
     Text,
     XComs,
 )
+from executors.runner.warm_file import Source
 from tradewind.errors import TradewindError
 from tradewind.model.orders import AttemptOrder
 from tradewind.model.parsed import source_digest

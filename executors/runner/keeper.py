@@ -95,10 +95,11 @@ class Keeper:
     def _load(self, command: Load) -> bool:
         # Nobody handles SIGALRM here, so it ends the process, also in the middle of native code.
         signal.setitimer(signal.ITIMER_REAL, command.timeout_seconds)
-        self._loaded, unfit = load_for_keeping(command)
+        kept = load_for_keeping(command)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        self._wire.send(Ready(PROTOCOL_VERSION, os.getpid(), unfit))
-        return unfit is None
+        self._loaded = kept.file
+        self._wire.send(Ready(PROTOCOL_VERSION, os.getpid(), kept.unfit, kept.imported))
+        return kept.file is not None
 
     # --- forking ---
 

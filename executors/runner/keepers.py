@@ -1,7 +1,9 @@
 """Which keeper runs an attempt? The warm process of its DAG file and version; the base process when it cannot be warm.
 
-Warm processes are made when they are needed and let go when there are too many, or when nothing has needed them for a
-while: an idle installation costs no memory for them. The base process, too, ends after a longer while.
+Warm processes are made when they are needed. They are let go when there are too many, or when nothing has needed them
+for a while: an idle installation costs no memory for them. The base process, too, ends after a longer while. A warm
+process is replaced when the modules that its DAG file imports change, and at the interval at which DAG files are read
+anew, since a file may depend on something else.
 """
 
 from __future__ import annotations
@@ -9,18 +11,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import subprocess
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from executors.runner import linux
-from executors.runner.environment import MARKER
-from executors.runner.links import KeeperLink, Watcher, start_base_process
+from executors.runner.base_link import BaseProcess
+from executors.runner.links import KeeperLink, Watcher
+from executors.runner.warm_file import FileKey, OnPlaced, Placement, Source, WarmFile
 from tradewind.model.orders import AttemptOrder
 
 log = logging.getLogger(__name__)
@@ -29,46 +27,8 @@ IDLE_SECONDS: Final = 60.0
 """How long a warm process is kept for nothing: a DAG that runs each minute finds it."""
 BASE_IDLE_SECONDS: Final = 180.0
 
-FileKey = tuple[str, str]
-"""The DAG file's path, relative to its folder, and the digest of its text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where an attempt can be run. ``source`` is given when its process must import the DAG file itself."""
-
-    keeper: KeeperLink
-    dag_path: str
-    source: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A DAG file as it was when the run was made."""
-
-    path: Path
-    text: bytes
-
-
-OnPlaced = Callable[[Placement | str], None]
-"""Called with where to run, or with why the attempt cannot be run at all."""
 FindSource = Callable[[AttemptOrder, Callable[[Source | str], None]], None]
 """Find the text of a DAG file without blocking, and call back in the loop's thread with it, or with what went wrong."""
-
-
-@dataclass(slots=True, eq=False)
-class _File:
-    """One DAG file at one version."""
-
-    source: Source | None = None
-    keeper: KeeperLink | None = None  # its warm process, once there is one
-    is_cold: bool = False  # cannot be kept imported; its attempts are forked from the base process
-    waiting: deque[OnPlaced] = field(default_factory=deque)
-    used_at: float = 0.0
-
-    @property
-    def is_idle(self) -> bool:
-        return not self.waiting and self.source is not None and not (self.keeper and self.keeper.slots)
 
 
 class Keepers:
@@ -79,32 +39,40 @@ class Keepers:
         loop: asyncio.AbstractEventLoop,
         watcher: Watcher,
         find_source: FindSource,
+        base: BaseProcess,
         *,
-        environment: Mapping[str, str],
-        defaults: Mapping[str, Any],
         dags_folder: str,
         max_warm: int,
         import_timeout_seconds: float,
+        renew_seconds: float,
     ) -> None:
-        self._loop, self._watcher, self._find_source = loop, watcher, find_source
-        self._environment, self._defaults, self._dags_folder = environment, defaults, dags_folder
-        self._max_warm, self._import_timeout = max_warm, import_timeout_seconds
-        self._files: dict[FileKey, _File] = {}
-        self._base: KeeperLink | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._used_at = 0.0
+        """
+        Args:
+            renew_seconds: a warm process older than this is replaced by a new one, while it goes on serving.
+        """
+        self._loop, self._watcher, self._find_source, self._base = loop, watcher, find_source, base
+        self._dags_folder, self._import_timeout = dags_folder, import_timeout_seconds
+        self._max_warm, self._renew_seconds = max_warm, renew_seconds
+        self._files: dict[FileKey, WarmFile] = {}
+        self._retired: set[KeeperLink] = set()  # take nothing new; end with the last attempt that they have
         self._sweep: asyncio.TimerHandle | None = None
 
     def place(self, order: AttemptOrder, on_placed: OnPlaced) -> None:
         """Find where the attempt can be run; ``on_placed`` is called now or later."""
         key = (order.file_path, order.source_digest)
         file = self._files.get(key)
+        if file is not None and file.is_outdated(order):
+            self._retire(self._files.pop(key))
+            file = None
         if file is None:
-            file = self._files[key] = _File()
-            self._let_go(self._max_warm)
-        file.used_at = self._used_at = time.monotonic()
-        if file.is_cold or (file.keeper is not None and file.keeper.is_ready):
+            file = self._files[key] = WarmFile(version_ids={order.dag_id: order.version_id})
+            self._let_go()
+        file.used_at = self._base.used_at = time.monotonic()
+        if file.is_ready:
             on_placed(self._placement(file))
+            if file.used_at - file.made_at > self._renew_seconds and not file.is_being_renewed:
+                file.is_being_renewed = True
+                self._find_source(order, partial(self._source_found, key, WarmFile(used_at=file.used_at)))
             return
         file.waiting.append(on_placed)
         if len(file.waiting) == 1 and file.keeper is None:
@@ -112,44 +80,39 @@ class Keepers:
 
     def ended_one(self) -> None:
         """An attempt has ended: something may be idle now."""
-        self._used_at = time.monotonic()
+        self._base.used_at = time.monotonic()
         if self._sweep is None:
             self._sweep = self._loop.call_later(IDLE_SECONDS, self._sweep_idle)
-        if len(self._files) > self._max_warm:
-            self._let_go(self._max_warm)
-
-    @property
-    def warm_count(self) -> int:
-        """How many DAG files are kept imported now."""
-        return sum(1 for file in self._files.values() if file.keeper is not None)
+        self._let_go()
+        for keeper in [keeper for keeper in self._retired if not keeper.slots]:
+            self._retired.discard(keeper)
+            keeper.close()
 
     def close(self) -> None:
-        """End the base process and everything below it, and wait for its end."""
+        """End all processes, and wait for their end."""
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
-        for file in self._files.values():
-            if file.keeper is not None:
-                file.keeper.close()
+        for keeper in [*self._retired, *(file.keeper for file in self._files.values() if file.keeper is not None)]:
+            keeper.close()
+        self._retired.clear()
         self._files.clear()
-        self._close_base()
+        self._base.close()
 
-    # --- warm processes ---
+    # --- making ---
 
-    def _source_found(self, key: FileKey, file: _File, found: Source | str) -> None:
+    def _source_found(self, key: FileKey, file: WarmFile, found: Source | str) -> None:
         if isinstance(found, str):
-            self._files.pop(key, None)
-            _answer(file, found)
+            self._drop(key, file)
+            file.answer(found)
             return
         file.source = found
-        ours, theirs = socket.socketpair()
         try:
-            base = self._base_link()
+            base = self._base.link()
+            ours, theirs = socket.socketpair()
         except OSError as error:
-            ours.close()
-            theirs.close()
-            self._files.pop(key, None)
-            _answer(file, f"The base process could not be started: {error}")
+            self._drop(key, file)
+            file.answer(f"The base process could not be reached: {error}")
             return
         file.keeper = KeeperLink(
             self._loop, ours, self._watcher, partial(self._ready, key, file), partial(self._gone, key, file)
@@ -157,112 +120,88 @@ class Keepers:
         base.spawn(theirs)
         file.keeper.load(str(found.path), found.text, self._dags_folder, self._import_timeout)
 
-    def _ready(self, key: FileKey, file: _File, unfit: str | None) -> None:
+    def _ready(self, key: FileKey, file: WarmFile, unfit: str | None) -> None:
         if unfit is not None:
             self._turn_cold(key, file, unfit)
-            return
-        self._serve(file)
+        else:
+            self._put_in_place(key, file)
 
-    def _gone(self, key: FileKey, file: _File, why: str) -> None:
+    def _turn_cold(self, key: FileKey, file: WarmFile, why: str) -> None:
+        log.info("DAG file %s is imported for each of its tasks anew, since %s.", key[0], why)
+        if file.keeper is not None:
+            file.keeper.close()
+            file.keeper = None
+        file.is_cold = True
+        self._put_in_place(key, file)
+
+    def _put_in_place(self, key: FileKey, file: WarmFile) -> None:
+        """Let a file that can run attempts do so, in the place of the one that it renews."""
+        before = self._files.get(key)
+        if before is not file:
+            if before is not None:
+                self._retire(before)
+                file.waiting.extend(before.waiting)
+                before.waiting.clear()
+            self._files[key] = file
+        file.answer(self._placement(file))
+
+    def _placement(self, file: WarmFile) -> Placement | str:
+        assert file.source is not None
+        if file.keeper is not None:
+            return Placement(file.keeper, str(file.source.path), None)
+        try:
+            return Placement(self._base.link(), str(file.source.path), file.source.text)
+        except OSError as error:
+            return f"The base process could not be started: {error}"
+
+    # --- ends ---
+
+    def _gone(self, key: FileKey, file: WarmFile, why: str) -> None:
         """A warm process has ended by itself: while it imported, or later by an accident."""
         keeper, file.keeper = file.keeper, None
         if keeper is not None and not keeper.is_ready:
             self._turn_cold(key, file, f"its process ended during the import: {why}")
             return
         log.warning("The warm process of DAG file %s is gone: %s. Its tasks are started again.", key[0], why)
-        if self._files.get(key) is file:
+        if keeper is not None:
+            self._retired.discard(keeper)
+        self._drop(key, file)
+
+    def _drop(self, key: FileKey, file: WarmFile) -> None:
+        """Forget a file; the one that it was to renew goes on."""
+        current = self._files.get(key)
+        if current is file:
             del self._files[key]
+        elif current is not None:
+            current.is_being_renewed = False
 
-    def _turn_cold(self, key: FileKey, file: _File, why: str) -> None:
-        log.info("DAG file %s is imported for each of its tasks anew, since %s.", key[0], why)
-        if file.keeper is not None:
+    def _retire(self, file: WarmFile) -> None:
+        if file.keeper is None:
+            return
+        if file.keeper.slots:
+            self._retired.add(file.keeper)
+        else:
             file.keeper.close()
-            file.keeper = None
-        file.is_cold = True
-        self._serve(file)
 
-    def _serve(self, file: _File) -> None:
-        _answer(file, self._placement(file))
-
-    def _placement(self, file: _File) -> Placement | str:
-        assert file.source is not None
-        if file.keeper is not None:
-            return Placement(file.keeper, str(file.source.path), None)
-        try:
-            return Placement(self._base_link(), str(file.source.path), file.source.text)
-        except OSError as error:
-            return f"The base process could not be started: {error}"
-
-    # --- the base process ---
-
-    def _base_link(self) -> KeeperLink:
-        if self._base is None:
-            self._process, sock = start_base_process(self._environment)
-            self._base = KeeperLink(self._loop, sock, self._watcher, self._base_ready, self._base_gone)
-            self._base.set_up(self._defaults)
-        return self._base
-
-    def _base_ready(self, unfit: str | None) -> None:
-        if unfit is not None:
-            log.error("The base process cannot be used: %s.", unfit)
-            self._close_base()
-
-    def _base_gone(self, why: str) -> None:
-        """The base process died. The kernel ends what it forked; what escaped that is found by its mark."""
-        process, self._process, self._base = self._process, None, None
-        code = _wait(process)
-        log.error("The base process is gone (exit code %s): %s. A new one is started when it is needed.", code, why)
-        linux.kill_marked(f"{MARKER}={self._environment[MARKER]}")
-
-    def _close_base(self) -> None:
-        base, process = self._base, self._process
-        self._base = self._process = None
-        if base is not None:
-            base.close()
-            _wait(process)
-
-    # --- letting go ---
-
-    def _let_go(self, max_files: int) -> None:
-        """Let go of the files used least recently, of those that run nothing, until ``max_files`` are left."""
-        idle = sorted(((file.used_at, key) for key, file in self._files.items() if file.is_idle))
-        for _used_at, key in idle[: max(0, len(self._files) - max_files)]:
-            self._drop(key)
-
-    def _drop(self, key: FileKey) -> None:
-        file = self._files.pop(key)
-        if file.keeper is not None:
-            file.keeper.close()
+    def _let_go(self) -> None:
+        """Let go of the files used least recently, of those that run nothing, until there are not too many."""
+        if len(self._files) <= self._max_warm:
+            return
+        idle = sorted((file.used_at, key) for key, file in self._files.items() if file.is_idle)
+        for _used_at, key in idle[: len(self._files) - self._max_warm]:
+            self._retire(self._files.pop(key))
 
     def _sweep_idle(self) -> None:
+        """Let go of what has not been needed for a while."""
         self._sweep = None
         now = time.monotonic()
-        for file in self._files.values():
+        for key, file in list(self._files.items()):
             if not file.is_idle:
                 file.used_at = now
-        for key in [k for k, f in self._files.items() if f.is_idle and now - f.used_at >= IDLE_SECONDS]:
-            self._drop(key)
-        if (
-            not self._files
-            and self._base is not None
-            and not self._base.slots
-            and now - self._used_at >= BASE_IDLE_SECONDS
-        ):
-            self._close_base()
-        if self._base is not None:
+            elif now - file.used_at >= IDLE_SECONDS:
+                self._retire(self._files.pop(key))
+        is_unused = not self._files and not self._retired and self._base.is_idle
+        if is_unused and now - self._base.used_at >= BASE_IDLE_SECONDS:
+            self._base.close()
+        if self._base.exists:
             self._sweep = self._loop.call_later(IDLE_SECONDS, self._sweep_idle)
-
-
-def _answer(file: _File, answer: Placement | str) -> None:
-    while file.waiting:
-        file.waiting.popleft()(answer)
-
-
-def _wait(process: subprocess.Popen[bytes] | None) -> int | None:
-    if process is None:
-        return None
-    try:
-        return process.wait(15)
-    except subprocess.TimeoutExpired:  # it kills all below it within 10 s, unless something cannot be killed
-        process.kill()
-        return process.wait()

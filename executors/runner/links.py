@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -16,6 +13,7 @@ from executors.runner.peers import Peer
 from executors.runner.protocol import (
     PROTOCOL_VERSION,
     Exited,
+    FileStamp,
     FromKeeper,
     Kill,
     Load,
@@ -26,10 +24,6 @@ from executors.runner.protocol import (
 )
 
 _decoder: Final = msgspec.msgpack.Decoder(FromKeeper)
-_ROOT: Final = str(Path(__file__).resolve().parents[2])
-_BOOTSTRAP: Final = "import sys; sys.path.append({root!r}); from executors.runner.base_process import main; main({fd})"
-"""Finds our packages also where they are not installed, but behind everything else, so that no name of ours hides one
-of the user's."""
 
 
 class Watcher(Protocol):
@@ -58,12 +52,13 @@ class KeeperLink:
     ) -> None:
         """
         Args:
-            on_ready: called once the keeper can be given work, or with why it never can.
+            on_ready: called once the keeper has answered; with why, when it can never be given work.
             on_gone: called when the keeper has ended by itself, before its slots are reported as lost.
         """
         self._watcher, self._on_ready, self._on_gone = watcher, on_ready, on_gone
         self.slots: set[int] = set()
         self.is_ready = False
+        self.imported: tuple[FileStamp, ...] = ()
         self.peer: Final = Peer(loop, sock, _decoder, self._heard, self._ended)
 
     def set_up(self, defaults: Mapping[str, Any]) -> None:
@@ -104,7 +99,7 @@ class KeeperLink:
                 "changed while it ran; start it again"
             )
         else:
-            self.is_ready = message.unfit is None
+            self.is_ready, self.imported = message.unfit is None, message.imported
             self._on_ready(message.unfit)
 
     def _ended(self, why: str) -> None:
@@ -112,19 +107,3 @@ class KeeperLink:
         slots, self.slots = self.slots, set()
         for slot in slots:
             self._watcher.lost(slot, why)
-
-
-def start_base_process(environment: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Start a base process. Return it and our end of its control socket."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        command = [sys.executable, "-P", "-c", _BOOTSTRAP.format(root=_ROOT, fd=theirs.fileno())]
-        process = subprocess.Popen(
-            command,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,  # Ctrl-C at the terminal is for the host, which ends the rest in order
-        )
-    return process, ours

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+import sysconfig
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from executors.runner import linux
-from executors.runner.protocol import Load
+from executors.runner.protocol import FileStamp, Load
 from tradewind import compat
 from tradewind.errors import DagError, did_you_mean
 from tradewind.sdk.loader import load_dag_file
@@ -54,24 +56,35 @@ def load(path: str, source: bytes, dags_folder: str) -> LoadedFile:
     return LoadedFile(path, {dag.dag_id: dag for dag in load_dag_file(path, source, dags_folder)})
 
 
-def load_for_keeping(command: Load) -> tuple[LoadedFile | None, str | None]:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What came of importing a DAG file for keeping: the file, or why it cannot be kept."""
+
+    file: LoadedFile | None
+    unfit: str | None = None
+    imported: tuple[FileStamp, ...] = ()
+
+
+def load_for_keeping(command: Load) -> Kept:
     """Import a DAG file into a process that will be forked for each of its tasks.
 
     Returns:
         The file; or why it cannot be kept, in which case this process must end: what a failed import leaves behind,
         and threads, which a fork would cut off in the middle of anything, are not to be inherited.
     """
+    before = set(sys.modules)
     try:
         loaded = load(command.path, command.source, command.dags_folder)
     except BaseException as error:
-        return None, f"its import failed: {type(error).__name__}: {error}"
+        return Kept(None, f"its import failed: {type(error).__name__}: {error}")
     if threading.active_count() > 1:
         names = ", ".join(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
-        return None, f"its import started threads: {names}"
+        return Kept(None, f"its import started threads: {names}")
     if linux.thread_count() > 1 and not _native_threads_stop_for_a_fork():
-        return None, "its import started native threads"
+        return Kept(None, "its import started native threads")
+    imported = tuple(_stamps(set(sys.modules) - before))
     settle()
-    return loaded, None
+    return Kept(loaded, imported=imported)
 
 
 def settle() -> None:
@@ -83,6 +96,23 @@ def settle() -> None:
     gc.collect()
     gc.disable()
     gc.freeze()
+
+
+def _stamps(names: Iterable[str]) -> Iterator[FileStamp]:
+    """Yield the files of those modules that the user may change: neither installed ones nor the standard library's."""
+    for name in names:
+        path = getattr(sys.modules.get(name), "__file__", None)
+        if isinstance(path, str) and not path.startswith(_INSTALLED):
+            try:
+                seen = os.stat(path)
+            except OSError:  # in a zip file, or gone already
+                continue
+            yield FileStamp(path, seen.st_mtime_ns, seen.st_size)
+
+
+_INSTALLED: Final = tuple(
+    {path + os.sep for path in map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")) if path}
+)
 
 
 def _native_threads_stop_for_a_fork() -> bool:

@@ -31,6 +31,14 @@ class _Message(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True,
 # --- supervisor -> keeper -------------------------------------------------------------------------------------------
 
 
+class FileStamp(_Message, frozen=True):
+    """What tells, without reading it, whether a file is still the one that was imported."""
+
+    path: str
+    mtime_ns: int
+    size: int
+
+
 class Setup(_Message, frozen=True):
     """What holds for every DAG file. Always the first message to the base process."""
 
@@ -80,6 +88,7 @@ class Ready(_Message, frozen=True):
     version: int
     pid: int
     unfit: str | None = None
+    imported: tuple[FileStamp, ...] = ()  # modules of the user's that the DAG file imported
 
 
 class Exited(_Message, frozen=True):

@@ -17,11 +17,13 @@ from uuid import UUID, uuid4
 from executors.base import Report
 from executors.control_plane import ControlPlane
 from executors.runner.attempts import Attempts
+from executors.runner.base_link import BaseProcess
 from executors.runner.desk import Desk
 from executors.runner.environment import task_environment
-from executors.runner.keepers import Keepers, Placement, Source
+from executors.runner.keepers import Keepers
 from executors.runner.log_paths import attempt_log_path
 from executors.runner.protocol import PROTOCOL_VERSION, Answer, Begin, Request
+from executors.runner.warm_file import Placement, Source
 from tradewind.config import Config
 from tradewind.errors import Conflict
 from tradewind.model.orders import AttemptOrder, Fact
@@ -54,7 +56,7 @@ class Supervisor:
         """
         self._config, self._dag_folder = config, config.core.dags_folder.absolute()
         self._desk = Desk(control_plane, self._dag_folder)
-        self._environment = task_environment(
+        environment = task_environment(
             os.environ if environ is None else environ, config.database.sql_alchemy_conn, marker=uuid4().hex
         )
         self._loop: Final = asyncio.SelectorEventLoop()
@@ -77,11 +79,11 @@ class Supervisor:
             self._loop,
             self._attempts,
             self._find_source,
-            environment=self._environment,
-            defaults=asdict(Defaults.from_config(config)),
+            BaseProcess(self._loop, self._attempts, environment, asdict(Defaults.from_config(config))),
             dags_folder=str(self._dag_folder),
             max_warm=config.workers.warm_dag_files,
             import_timeout_seconds=config.core.dagbag_import_timeout,
+            renew_seconds=config.dag_processor.refresh_interval,
         )
 
     def start(self, report: Report) -> None:

@@ -168,7 +168,7 @@ def test_idle_processes_are_let_go_and_come_back(make_bench, monkeypatch):
     warm = int(value_of(bench.run_task("parent")))
 
     wait_until(lambda: not os.path.exists(f"/proc/{warm}"), what="the end of the warm process")
-    wait_until(lambda: bench.executor._supervisor._keepers._process is None, what="the end of the base process")
+    wait_until(lambda: not bench.executor._supervisor._keepers._base.exists, what="the end of the base process")
     assert bench.run_task("parent").outcome == Outcome.SUCCESS
 
 
@@ -191,6 +191,70 @@ def test_a_module_beside_the_file_can_be_imported(bench):
     bench.write_dag("import beside\n@task\ndef asks(): return beside.ANSWER\nasks()")
 
     assert value_of(bench.run_task("asks")) == "42"
+
+
+def test_a_changed_module_is_imported_anew_and_running_tasks_are_left_alone(bench):
+    folder = bench.config.core.dags_folder
+    bench.write("ANSWER = 'old'\n", "beside.py")
+    bench.write_dag(
+        """
+        import beside, os, pathlib, time
+
+        @task
+        def asks():
+            return beside.ANSWER
+
+        @task
+        def waits():
+            pathlib.Path(__file__).with_name("waiting").touch()
+            while not pathlib.Path(__file__).with_name("go").exists():
+                time.sleep(0.01)
+            return beside.ANSWER
+
+        asks(); waits()
+        """
+    )
+    assert value_of(bench.run_task("asks")) == '"old"'
+    waiting = bench.order("waits")
+    bench.executor.submit([waiting])
+    wait_until((folder / "waiting").exists)
+
+    bench.write("ANSWER = 'brand new'\n", "beside.py")
+
+    assert value_of(bench.run_task("asks")) == '"brand new"'
+    (folder / "go").touch()
+    assert value_of(bench.end_of(waiting)) == '"old"'
+
+
+def test_a_file_that_became_another_dag_with_the_same_text_is_imported_anew(bench):
+    rows = bench.config.core.dags_folder / "rows.txt"
+    rows.write_text("one")
+    bench.write(
+        """
+        import pathlib
+        from tradewind import DAG
+        from tradewind.sdk.operators.python import PythonOperator
+
+        with DAG("d"):
+            for name in pathlib.Path(__file__).with_name("rows.txt").read_text().split():
+                PythonOperator(task_id=name, python_callable=lambda: 1)
+        """
+    )
+    assert bench.run_task("one").outcome == Outcome.SUCCESS
+    rows.write_text("one two")
+
+    assert bench.run_task("two", version_id=1).outcome == Outcome.FAILED
+    assert bench.run_task("two", version_id=2).outcome == Outcome.SUCCESS
+    assert bench.run_task("one", version_id=1).outcome == Outcome.SUCCESS
+
+
+def test_a_warm_process_is_renewed_at_the_interval_of_parsing(make_bench):
+    bench = make_bench(DAG_PROCESSOR__REFRESH_INTERVAL="1")
+    bench.write_dag(PARENT)
+    first = value_of(bench.run_task("parent"))
+
+    wait_until(lambda: value_of(bench.run_task("parent")) != first, what="another warm process", every=0.1)
+    wait_until(lambda: not os.path.exists(f"/proc/{first}"), what="the end of the first")
 
 
 def test_a_task_imports_nothing_that_its_warm_process_has_not(make_bench):

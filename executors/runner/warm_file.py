@@ -1,0 +1,86 @@
+"""Is the warm process of a DAG file still what a fresh import would give? What the supervisor knows of each file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from executors.runner.links import KeeperLink
+from tradewind.model.orders import AttemptOrder
+
+FileKey = tuple[str, str]
+"""The DAG file's path, relative to its folder, and the digest of its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A DAG file as it was when the run was made."""
+
+    path: Path
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an attempt can be run. ``source`` is given when its process must import the DAG file itself."""
+
+    keeper: KeeperLink
+    dag_path: str
+    source: bytes | None
+
+
+OnPlaced = Callable[[Placement | str], None]
+"""Called with where to run, or with why the attempt cannot be run at all."""
+
+
+@dataclass(slots=True, eq=False)
+class WarmFile:
+    """One DAG file at one version of its text."""
+
+    source: Source | None = None
+    keeper: KeeperLink | None = None  # its warm process, once there is one
+    is_cold: bool = False  # cannot be kept imported; its attempts are forked from the base process
+    waiting: deque[OnPlaced] = field(default_factory=deque)
+    used_at: float = 0.0
+    made_at: float = field(default_factory=time.monotonic)
+    version_ids: dict[str, int] = field(default_factory=dict)  # the newest version of each DAG that asked
+    is_being_renewed: bool = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether an attempt can be placed now."""
+        return self.is_cold or (self.keeper is not None and self.keeper.is_ready)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing would be lost by letting it go."""
+        return not self.waiting and self.source is not None and not (self.keeper and self.keeper.slots)
+
+    def is_outdated(self, order: AttemptOrder) -> bool:
+        """Say whether a fresh import would give something else than the warm process has.
+
+        So it is when a module that the file imports has changed, or when the same text has become another DAG since: it
+        depends on something else then.
+        """
+        if self.keeper is None or not self.keeper.is_ready:
+            return False
+        if order.version_id > self.version_ids.setdefault(order.dag_id, order.version_id):
+            return True
+        return any(_has_changed(stamp.path, stamp.mtime_ns, stamp.size) for stamp in self.keeper.imported)
+
+    def answer(self, answer: Placement | str) -> None:
+        """Tell all that wait."""
+        while self.waiting:
+            self.waiting.popleft()(answer)
+
+
+def _has_changed(path: str, mtime_ns: int, size: int) -> bool:
+    try:
+        now = os.stat(path)
+    except OSError:
+        return True
+    return (now.st_mtime_ns, now.st_size) != (mtime_ns, size)
