@@ -127,7 +127,7 @@ TREE: Final[Tree] = {
     "api-server": Command("webui.commands:webserver", "Run the web server: UI and REST API.", is_hidden=True),
     "why": Command("scheduler.commands.why:why", "Say why a DAG, a run or a task does not run."),
     "info": Command("tradewind.console.info:info", "Show versions, paths and the state of this installation."),
-    "version": Command("tradewind.console.info:version", "Print the version."),
+    "version": Command("tradewind.console.version:version", "Print the version."),
     "rotate-fernet-key": Command(
         "tradewind.console.keys:rotate", "Encrypt all secrets anew with the first key of fernet_key."
     ),

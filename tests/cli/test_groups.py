@@ -21,7 +21,7 @@ HEAVY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("words", [["--help"], ["dags", "--help"], []])
+@pytest.mark.parametrize("words", [["--help"], ["dags", "--help"], ["version"], []])
 def test_help_imports_nothing_that_takes_time(words):
     code = f"""
 import sys

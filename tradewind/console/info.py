@@ -1,4 +1,4 @@
-"""``tradewind info`` and ``tradewind version``: what is installed here, and how it stands."""
+"""``tradewind info``: what is installed here, and how it stands."""
 
 from __future__ import annotations
 
@@ -36,12 +36,6 @@ PACKAGES: Final = (
     "redis",
     "apache-airflow",
 )
-
-
-@command("version")
-def version() -> None:
-    """Print the version."""
-    click.echo(__version__)
 
 
 @command("info")

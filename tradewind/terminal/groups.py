@@ -14,6 +14,9 @@ import click
 
 from tradewind.errors import TradewindError, did_you_mean
 
+SETTINGS: Final[Mapping[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+"""Of every group and command."""
+
 SHOW_TRACEBACKS: Final = "TRADEWIND_TRACEBACKS"
 """When set and not empty, every command behaves as with ``-v``."""
 
@@ -61,7 +64,7 @@ class LazyGroup(click.Group):
     """A group whose commands are imported when they are called. Unknown names are answered with the nearest."""
 
     def __init__(self, name: str, tree: Tree, **attrs: Any) -> None:
-        super().__init__(name, context_settings={"help_option_names": ["-h", "--help"]}, **attrs)
+        super().__init__(name, context_settings=dict(SETTINGS), **attrs)
         self.tree: Final = tree
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from tradewind.config import load_config
+from tradewind.terminal.groups import SETTINGS
 from tradewind.terminal.output import FORMATS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,8 +51,9 @@ def command(name: str, **attrs: Any) -> Callable[[Callable[..., Any]], click.Com
     """Make a command that takes ``-v`` and ``-h`` as all do."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
-        settings = {"help_option_names": ["-h", "--help"]}
-        make: Callable[[Callable[..., Any]], click.Command] = click.command(name, context_settings=settings, **attrs)
+        make: Callable[[Callable[..., Any]], click.Command] = click.command(
+            name, context_settings=dict(SETTINGS), **attrs
+        )
         return make(verbose_option(function))
 
     return decorate

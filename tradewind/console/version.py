@@ -1,0 +1,13 @@
+"""``tradewind version``: imports nothing, since scripts ask it often."""
+
+from __future__ import annotations
+
+import click
+
+from tradewind import __version__
+
+
+@click.command("version", context_settings={"help_option_names": ["-h", "--help"]})
+def version() -> None:
+    """Print the version."""
+    click.echo(__version__)
