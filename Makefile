@@ -26,7 +26,7 @@ help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/.has-run ## Start scheduler, LocalExecutor and web UI with the example DAGs
-	TRADEWIND_HOME="$(TRADEWIND_HOME)" $(BIN)/tradewind standalone
+	@export TRADEWIND_HOME="$(TRADEWIND_HOME)" && exec $(BIN)/tradewind standalone
 
 test: $(VENV)/.has-test ## Run all tests against real SQLite, PostgreSQL and Redis
 	$(BIN)/python -m tests.support.chromium --install
