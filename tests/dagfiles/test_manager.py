@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,9 @@ class Place:
         with self.database.read() as tx:
             return {dag.dag_id: dag.file_path for dag in dags.list_dags(tx)}
 
+    def is_active(self, dag_id: str) -> bool:
+        return dag_id in self.active()
+
     def description(self, dag_id: str) -> str | None:
         with self.database.read() as tx:
             return dags.get_dag(tx, dag_id).description
@@ -111,10 +115,14 @@ def test_a_second_sync_reads_only_what_changed(place, monkeypatch):
     place.put("b.py", source("b"))
     made = place.manager()
     made.sync_once()
-    submitted = []
-    monkeypatch.setattr(
-        made._client, "submit", lambda job, do=made._client.submit: (submitted.append(job.name), do(job))
-    )
+    submitted: list[str] = []
+    submit = made._client.submit
+
+    def note(job):
+        submitted.append(job.name)
+        submit(job)
+
+    monkeypatch.setattr(made._client, "submit", note)
 
     made.sync_once()
     place.put("a.py", source("a", description="new"))
@@ -266,7 +274,8 @@ def test_a_write_that_fails_is_tried_again_and_costs_no_other_file(place, monkey
     monkeypatch.setattr(sync, "RETRY_SECONDS", 0.1)
     place.put("a.py", source("a"))
     place.put("b.py", source("b"))
-    failed, save_file = [], dags.save_file
+    failed: list[str] = []
+    save_file = dags.save_file
 
     def save(tx, parsed, *args, **kwargs):
         if parsed.path == "a.py" and not failed:
@@ -419,7 +428,7 @@ def test_a_hanging_file_does_not_hold_up_the_others(place):
 
     for number in range(3):
         place.put(f"{number}.py", source(f"d{number}"))
-        wait_until(lambda number=number: f"d{number}" in place.active())
+        wait_until(partial(place.is_active, f"d{number}"))
     assert not made.parse_now(["hang.py"], timeout=0.1)
 
 

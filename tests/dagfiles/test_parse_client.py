@@ -12,6 +12,7 @@ from scheduler.dagfiles.parse_client import FileJob, ParseClient
 from scheduler.dagfiles.rehearsal import rehearse
 from tests.dagfiles.conftest import SETUP, read_one, setup_with
 from tests.support.waiting import wait_until
+from tradewind.model.parsed import ParsedFile
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 GOOD = b"from tradewind import DAG\ndag = DAG('x')\n"
@@ -29,8 +30,8 @@ def job(folder: Path, source: bytes = GOOD, name: str = "a.py") -> FileJob:
     return FileJob(name, str(folder / name), str(folder), source)
 
 
-def collect(client: ParseClient, count: int):
-    parsed = []
+def collect(client: ParseClient, count: int) -> list[ParsedFile]:
+    parsed: list[ParsedFile] = []
     while len(parsed) < count:
         parsed += client.wait(30)
     return parsed

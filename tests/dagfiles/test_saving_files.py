@@ -252,6 +252,34 @@ def test_many_savers_of_the_same_files_agree(database):
         assert len(dags.list_files(tx)) == 6
 
 
+def test_saving_pausing_and_rescheduling_at_the_same_time_wait_for_each_other(database):
+    """Whoever locks DAGs and timers does so in one order: no deadlock, and timers agree with their DAGs at the end."""
+    names = [f"d{n}" for n in range(4)]
+    save(database, parsed(*map(spec, names)))
+    together = threading.Barrier(6)
+
+    def work(worker: int) -> None:
+        together.wait()
+        for number in range(30):
+            name = names[(worker + number) % len(names)]
+            if worker < 2:
+                save(database, parsed(*(spec(name, description=f"{worker} {number}") for name in names)))
+                continue
+            with database.write() as tx:
+                if worker < 4:
+                    dags.set_paused(tx, name, number % 3 == 0, NOW)
+                else:
+                    dags.reschedule(tx, name, NOW + timedelta(days=number))
+
+    with ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(work, worker) for worker in range(6)]:
+            done.result()
+
+    with database.read() as tx:
+        due = {dag.dag_id: dag.next_run_after for dag in dags.list_dags(tx) if not dag.is_paused}
+        assert timers(tx) == due
+
+
 @pytest.mark.parametrize(
     "source",
     [
