@@ -27,7 +27,7 @@ def webserver(host: str | None, port: int | None, workers: int | None, dies_with
     """
     if dies_with is not None:
         die_with_parent(dies_with)
-    config = with_secrets(load_config(os.environ))
+    config = load_config(os.environ)
     api = replace(
         config.api,
         host=config.api.host if host is None else host,
@@ -38,5 +38,5 @@ def webserver(host: str | None, port: int | None, workers: int | None, dies_with
     for warning in config.warnings:
         talk(f"Warning: {warning}")
     with open_database(config):
-        pass  # say now, in one line, that it is missing or not migrated
+        config = with_secrets(config)  # only now: a mistyped home must not come into being
     serve(config)

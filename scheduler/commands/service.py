@@ -18,10 +18,10 @@ def scheduler() -> None:
 
     Any number can run against one PostgreSQL database, one against an SQLite file. SIGTERM or Ctrl-C end it.
     """
-    config = with_secrets(load_config(os.environ))
+    config = load_config(os.environ)
     for warning in config.warnings:
         talk(f"Warning: {warning}")
     with open_database(config):
-        pass  # say now, in one line, that it is missing or not migrated
+        config = with_secrets(config)  # only now: a mistyped home must not come into being
     log_to_terminal(config.logging.logging_level)
     run_scheduler(config)

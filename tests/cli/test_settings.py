@@ -260,3 +260,11 @@ def test_info_helps_when_nothing_works_yet(call, ok, migrated, home, monkeypatch
     assert "tradewind db migrate" in ok("info")
     monkeypatch.setenv("HOME", str(home.parent))
     assert str(home.parent) not in ok("info", "--anonymize")
+
+
+def test_asking_about_a_home_that_is_not_there_does_not_make_it(call, home, monkeypatch):
+    missing = home.parent / "mistyped"
+    monkeypatch.setenv("TRADEWIND_HOME", str(missing))
+    for words in (("variables", "list"), ("connections", "get", "x"), ("variables", "set", "a", "1"), ("scheduler",)):
+        assert call(*words).exit_code == 1
+    assert not missing.exists()

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from typing import Any, Final
 
 import click
 
-from tradewind.config import load_config, with_secrets
 from tradewind.console.connections import every_open, to_row
 from tradewind.console.files import FORMATS, read_mapping, write_text
+from tradewind.console.vault import open_vault
 from tradewind.errors import UsageError
 from tradewind.metadata.connections import ConnectionRow, encrypt_connection, list_connection_ids, set_connection
-from tradewind.metadata.crypto import make_fernet
-from tradewind.metadata.opening import open_database
 from tradewind.sdk.connection import Connection
 from tradewind.sdk.exceptions import AirflowException
 from tradewind.terminal.options import command, file_format
@@ -33,18 +30,16 @@ def import_file(file: str, overwrite: bool) -> None:
     The file maps ids to URIs, or to objects as `connections export` writes them. All of it is imported, or, when
     anything is wrong, nothing.
     """
-    config = with_secrets(load_config(os.environ))
-    fernet = make_fernet(config.core.fernet_key)
-    wanted = [encrypt_connection(fernet, _read(conn_id, item)) for conn_id, item in read_mapping(file).items()]
+    wanted = [_read(conn_id, item) for conn_id, item in read_mapping(file).items()]
     created = changed = 0
-    with open_database(config) as db, db.write() as tx:
+    with open_vault() as vault, vault.db.write() as tx:
         there = set(list_connection_ids(tx))
         taken = [row.conn_id for row in wanted if row.conn_id in there]
         if taken and not overwrite:
             talk(f"Left as they are (--overwrite replaces them): {', '.join(taken)}.")
             wanted = [row for row in wanted if row.conn_id not in there]
         for row in wanted:
-            is_new = set_connection(tx, row)
+            is_new = set_connection(tx, encrypt_connection(vault.fernet, row))
             created, changed = created + is_new, changed + (not is_new)
     talk(f"{created} created, {changed} replaced.")
 
@@ -67,9 +62,8 @@ def export_file(file: str, given_format: str | None, serialization_format: str) 
     The file holds passwords in clear text, and is made readable by its owner only. `-` is standard output.
     """
     kind = file_format(file, FORMATS, given_format)
-    config = with_secrets(load_config(os.environ))
-    with open_database(config) as db:
-        found = list(every_open(db, make_fernet(config.core.fernet_key)))
+    with open_vault() as vault:
+        found = list(every_open(vault))
     if kind == "env":
         as_json = serialization_format == "json"
         lines = [f"{one.conn_id}={one.as_json() if as_json else one.get_uri()}" for one in found]

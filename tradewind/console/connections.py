@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any, Final
 
 import click
-from cryptography.fernet import MultiFernet
 
 from executors.runner.masking import MASK
-from tradewind.config import load_config, with_secrets
+from tradewind.console.vault import Vault, open_vault
 from tradewind.errors import Conflict, NotFound, UsageError
 from tradewind.metadata.connections import (
     ConnectionRow,
@@ -22,7 +20,6 @@ from tradewind.metadata.connections import (
     list_connections,
     set_connection,
 )
-from tradewind.metadata.crypto import make_fernet
 from tradewind.metadata.database import Database
 from tradewind.metadata.opening import open_database
 from tradewind.sdk.connection import Connection
@@ -42,13 +39,11 @@ VALUES: Final = (
 @output_option
 def list_all(show_values: bool, hide_sensitive: bool, output: str) -> None:
     """List the connections."""
-    config = with_secrets(load_config(os.environ))
-    with open_database(config) as db:
+    with open_vault() as vault:
         if show_values:
-            fernet = make_fernet(config.core.fernet_key)
-            rows = [describe(decrypt_connection(fernet, row), hide_sensitive) for row in every(db)]
+            rows = [describe(decrypt_connection(vault.fernet, row), hide_sensitive) for row in every(vault.db)]
         else:
-            rows = [{"conn_id": row.conn_id, "conn_type": row.conn_type, "host": row.host} for row in every(db)]
+            rows = [{"conn_id": row.conn_id, "conn_type": row.conn_type, "host": row.host} for row in every(vault.db)]
     columns = VALUES if show_values else ("conn_id", "conn_type", "host")
     emit(rows, columns, output, empty="There are no connections. Create one with `tradewind connections add`.")
 
@@ -58,12 +53,12 @@ def list_all(show_values: bool, hide_sensitive: bool, output: str) -> None:
 @output_option
 def get(conn_id: str, output: str) -> None:
     """Show a connection, secrets included."""
-    config = with_secrets(load_config(os.environ))
-    with open_database(config) as db, db.read() as tx:
-        row = get_connection(tx, conn_id)
-        if row is None:
-            raise _unknown(conn_id, list_connection_ids(tx))
-    found = describe(decrypt_connection(make_fernet(config.core.fernet_key), row))
+    with open_vault() as vault:
+        with vault.db.read() as tx:
+            row = get_connection(tx, conn_id)
+            if row is None:
+                raise _unknown(conn_id, list_connection_ids(tx))
+        found = describe(decrypt_connection(vault.fernet, row))
     if output == "table":
         emit_record(found, output)
     else:
@@ -92,14 +87,12 @@ def add(conn_id: str, conn_uri: str | None, conn_json: str | None, **parts: Any)
     row = _read_options(
         conn_id, conn_uri, conn_json, {name.removeprefix("conn_"): value for name, value in parts.items()}
     )
-    config = with_secrets(load_config(os.environ))
-    closed = encrypt_connection(make_fernet(config.core.fernet_key), row)
-    with open_database(config) as db, db.write() as tx:
+    with open_vault() as vault, vault.db.write() as tx:
         if get_connection(tx, conn_id) is not None:
             raise Conflict(
                 f"Connection {conn_id!r} exists already. Delete it first with `tradewind connections delete {conn_id}`."
             )
-        set_connection(tx, closed)
+        set_connection(tx, encrypt_connection(vault.fernet, row))
     talk(f"Connection {conn_id} created: {describe(row, hide=True)['get_uri']}")
 
 
@@ -168,10 +161,10 @@ def every(db: Database) -> Iterator[ConnectionRow]:
         after = page[-1].conn_id
 
 
-def every_open(db: Database, fernet: MultiFernet) -> Iterator[Connection]:
+def every_open(vault: Vault) -> Iterator[Connection]:
     """Give all connections, decrypted."""
-    for row in every(db):
-        yield to_connection(decrypt_connection(fernet, row))
+    for row in every(vault.db):
+        yield to_connection(decrypt_connection(vault.fernet, row))
 
 
 def describe(row: ConnectionRow, hide: bool = False) -> dict[str, Any]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
-from tradewind.config import load_config, with_secrets
+from tradewind.console.vault import open_vault
 from tradewind.metadata.connections import decrypt_connection, encrypt_connection, list_connections, set_connection
-from tradewind.metadata.crypto import decrypt, encrypt, make_fernet
-from tradewind.metadata.opening import open_database
+from tradewind.metadata.crypto import decrypt, encrypt
 from tradewind.metadata.variables import list_variables, set_variable
 from tradewind.terminal.options import command
 from tradewind.terminal.output import talk
@@ -22,10 +19,9 @@ def rotate() -> None:
     Put the new key first in [core] fernet_key, behind a comma the old one, restart, run this, then remove the old one.
     It can be broken off and repeated.
     """
-    config = with_secrets(load_config(os.environ))
-    fernet = make_fernet(config.core.fernet_key)
     variables = connections = 0
-    with open_database(config) as db:
+    with open_vault() as vault:
+        db, fernet = vault.db, vault.fernet
         after = ""
         while True:
             with db.write() as tx:  # in batches: nobody else can write meanwhile on SQLite

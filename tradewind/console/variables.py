@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 
 from executors.runner.masking import MASK, Masker
-from tradewind.config import load_config, with_secrets
 from tradewind.console.files import ON_EXISTING, read_mapping, write_text
+from tradewind.console.vault import Vault, open_vault
 from tradewind.errors import NotFound, UsageError
-from tradewind.metadata.crypto import decrypt, encrypt, make_fernet
+from tradewind.metadata.crypto import decrypt, encrypt
 from tradewind.metadata.database import Database
 from tradewind.metadata.opening import open_database
 from tradewind.metadata.variables import (
@@ -36,21 +35,16 @@ PAGE = 1000
 @output_option
 def list_all(show_values: bool, hide_sensitive: bool, output: str) -> None:
     """List the variables."""
-    config = with_secrets(load_config(os.environ))
-    fernet = make_fernet(config.core.fernet_key)
     masker = Masker()
-    masker.set_names(config.core.sensitive_var_conn_names)
 
-    def value_of(row: VariableRow) -> str:
-        if hide_sensitive and masker.is_sensitive(row.key):
-            return MASK
-        return decrypt(fernet, row.token, f"variable {row.key!r}")
+    def value_of(vault: Vault, row: VariableRow) -> str | None:
+        if not show_values:
+            return None
+        return MASK if hide_sensitive and masker.is_sensitive(row.key) else _open(vault, row)
 
-    with open_database(config) as db:
-        rows = [
-            {"key": row.key, "val": value_of(row) if show_values else None, "description": row.description}
-            for row in _all(db)
-        ]
+    with open_vault() as vault:
+        masker.set_names(vault.config.core.sensitive_var_conn_names)
+        rows = [{"key": row.key, "val": value_of(vault, row), "description": row.description} for row in _all(vault.db)]
     columns = ("key", "val", "description") if show_values else ("key", "description")
     emit(rows, columns, output, empty="There are no variables. Create one with `tradewind variables set KEY VALUE`.")
 
@@ -61,16 +55,14 @@ def list_all(show_values: bool, hide_sensitive: bool, output: str) -> None:
 @click.option("-j", "--json", "as_json", is_flag=True, help="Read the value as JSON, and print it as such.")
 def get(key: str, default: str | None, as_json: bool) -> None:
     """Print the value of a variable."""
-    config = with_secrets(load_config(os.environ))
-    with open_database(config) as db, db.read() as tx:
-        row = get_variable_row(tx, key)
-        if row is None and default is None:
-            raise _unknown(key, list_variable_keys(tx))
-    if row is None:
-        click.echo(default)
-        return
-    value = decrypt(make_fernet(config.core.fernet_key), row.token, f"variable {key!r}")
-    click.echo(to_json(_parse_json(key, value)) if as_json else value)
+    with open_vault() as vault:
+        with vault.db.read() as tx:
+            row = get_variable_row(tx, key)
+            if row is None and default is None:
+                raise _unknown(key, list_variable_keys(tx))
+        value = default if row is None else _open(vault, row)
+    assert value is not None
+    click.echo(to_json(_parse_json(key, value)) if as_json and row is not None else value)
 
 
 @command("set")
@@ -82,10 +74,10 @@ def set_one(key: str, value: str, description: str | None, as_json: bool) -> Non
     """Create a variable or change its value."""
     if as_json:
         _parse_json(key, value)
-    config = with_secrets(load_config(os.environ))
-    token = encrypt(make_fernet(config.core.fernet_key), value)
-    with open_database(config) as db, db.write() as tx:
-        is_new = set_variable(tx, key, token, description)
+    with open_vault() as vault:
+        token = encrypt(vault.fernet, value)
+        with vault.db.write() as tx:
+            is_new = set_variable(tx, key, token, description)
     talk(f"Variable {key} {'created' if is_new else 'changed'}.")
 
 
@@ -115,11 +107,9 @@ def import_file(file: str, action_on_existing_key: str) -> None:
     The file maps keys to values, or to {"value": ..., "description": ...}. Values that are not text are kept as JSON.
     All of it is imported, or, when anything is wrong, nothing.
     """
-    config = with_secrets(load_config(os.environ))
-    fernet = make_fernet(config.core.fernet_key)
     wanted = {key: _value_of(key, item) for key, item in read_mapping(file).items()}
     counts = {"created": 0, "changed": 0, "skipped": 0}
-    with open_database(config) as db, db.write() as tx:
+    with open_vault() as vault, vault.db.write() as tx:
         there = set(list_variable_keys(tx))
         taken = sorted(there & set(wanted))
         if taken and action_on_existing_key == "fail":
@@ -128,7 +118,7 @@ def import_file(file: str, action_on_existing_key: str) -> None:
             if key in there and action_on_existing_key == "skip":
                 counts["skipped"] += 1
                 continue
-            is_new = set_variable(tx, key, encrypt(fernet, value), description)
+            is_new = set_variable(tx, key, encrypt(vault.fernet, value), description)
             counts["created" if is_new else "changed"] += 1
     talk(", ".join(f"{number} {what}" for what, number in counts.items()) + ".")
 
@@ -140,15 +130,17 @@ def export_file(file: str) -> None:
 
     The file holds secrets in clear text, and is made readable by its owner only. `-` is standard output.
     """
-    config = with_secrets(load_config(os.environ))
-    fernet = make_fernet(config.core.fernet_key)
-    with open_database(config) as db:
+    with open_vault() as vault:
         found: dict[str, Any] = {}
-        for row in _all(db):
-            value = _json_or_text(decrypt(fernet, row.token, f"variable {row.key!r}"))
+        for row in _all(vault.db):
+            value = _json_or_text(_open(vault, row))
             found[row.key] = value if row.description is None else {"value": value, "description": row.description}
     write_text(file, to_json(found) + "\n")
     talk(f"{len(found)} variables exported to {file}.")
+
+
+def _open(vault: Vault, row: VariableRow) -> str:
+    return decrypt(vault.fernet, row.token, f"variable {row.key!r}")
 
 
 def _all(db: Database) -> Iterator[VariableRow]:
