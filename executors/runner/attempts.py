@@ -63,6 +63,7 @@ class Slot:
     rendered: dict[str, Any] | None = None  # told with the next fact
     questions: deque[Request] = field(default_factory=deque)  # a task asks on only when a timeout broke in
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
+    import_seconds: float = 0.0  # that its process may take to import the DAG file, before the task's own time begins
     is_ending: bool = False  # was told to end
 
 
@@ -142,7 +143,9 @@ class Attempts:
             self._finish(slot)
             return
         slot.peer = Peer(self._loop, ours, _decoder, partial(self._heard, slot), partial(self._went_silent, slot))
-        slot.peer.send(self._make_begin(slot.order, placement))
+        begin = self._make_begin(slot.order, placement)
+        slot.import_seconds = 0.0 if begin.source is None else begin.import_timeout_seconds
+        slot.peer.send(begin)
         slot.keeper = placement.keeper
         placement.keeper.run(slot.number, theirs)
         crash_point("supervisor-after-run")
@@ -173,9 +176,10 @@ class Attempts:
         if slot.seen.exited is not None:
             return
         self._later(slot, HOLD_BACK_SECONDS, self._tell_start)
-        if slot.order.execution_timeout_seconds is not None:
+        limit = slot.order.execution_timeout_seconds
+        if limit is not None:
             # The task process ends the task itself, by an alarm. This is for the one that cannot be alarmed.
-            self._later(slot, slot.order.execution_timeout_seconds + self._grace, self._time_out)
+            self._later(slot, slot.import_seconds + limit + self._grace, self._time_out)
 
     def _tell_start(self, slot: Slot) -> None:
         order, seen = slot.order, slot.seen

@@ -106,4 +106,4 @@ class KeeperLink:
         self._on_gone(why)
         slots, self.slots = self.slots, set()
         for slot in slots:
-            self._watcher.lost(slot, why)
+            self._watcher.lost(slot, f"the process that watched it is gone: {why}")

@@ -1,5 +1,7 @@
 """Where does the output of a task go? To its log file, line by line as it comes, masked, whatever happens to the disk.
 
+What Python writes is masked and gets time and level; what child processes write to the descriptors goes in as it is.
+
 stdout, stderr and logging of the process are bound to one :class:`Sink` before any DAG file is imported. It throws
 away what it is given until a task process opens its log.
 """

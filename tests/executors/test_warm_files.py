@@ -106,6 +106,15 @@ def test_an_import_that_never_ends_is_ended(make_bench):
     assert "took longer than 0.3 s ([core] dagbag_import_timeout)" in ended.error
 
 
+def test_the_time_of_an_import_in_the_tasks_own_process_is_not_the_tasks_time(make_bench):
+    bench = make_bench(WORKERS__CANCEL_GRACE_SECONDS="0.1", CORE__DAGBAG_IMPORT_TIMEOUT="20")
+    bench.write_dag(PARENT)
+    path = bench.config.core.dags_folder / "file.py"
+    path.write_text(f"{THREAD}import time\ntime.sleep(0.4)\n{path.read_text()}")
+
+    assert bench.run_task("parent", execution_timeout_seconds=0.1).outcome == Outcome.SUCCESS
+
+
 def test_a_task_that_the_file_does_not_have_any_more_fails_and_says_so(bench):
     bench.write_dag(PARENT)
 
