@@ -80,7 +80,11 @@ def test_what_has_no_effect_warns_at_the_line_of_the_file():
 
 @pytest.mark.parametrize(
     ("old", "new", "value"),
-    [("schedule_interval", "schedule", "@daily"), ("concurrency", "max_active_tasks", 3), ("fail_stop", "fail_fast", True)],
+    [
+        ("schedule_interval", "schedule", "@daily"),
+        ("concurrency", "max_active_tasks", 3),
+        ("fail_stop", "fail_fast", True),
+    ],
 )
 def test_names_of_airflow_2_are_taken_with_a_warning(old, new, value):
     with pytest.warns(DeprecationWarning, match=f"write {new}= instead"):
@@ -160,9 +164,12 @@ def test_roots_leaves_and_relatives():
     assert (a.downstream_list, c.upstream_list) == ([b], [b])
 
 
+_HOW = Param("fast", enum=["fast", "slow"])
+
+
 def test_a_dag_function_turns_its_parameters_into_params():
     @dag(schedule=None, tags=["x"])
-    def etl(day, n: int = 5, how=Param("fast", enum=["fast", "slow"])):
+    def etl(day, n: int = 5, how=_HOW):
         """What it does."""
 
         @task

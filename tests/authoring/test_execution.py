@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -109,7 +110,9 @@ def test_callbacks_see_what_the_task_returned():
         PythonOperator(
             task_id="it",
             python_callable=lambda: [1, 2],
-            on_success_callback=lambda context: seen.append((context["ti"].xcom_pull(task_ids="it"), context["ti"].state)),
+            on_success_callback=lambda context: seen.append(
+                (context["ti"].xcom_pull(task_ids="it"), context["ti"].state)
+            ),
         )
 
     Rehearsal(made).attempt("it")
@@ -353,8 +356,12 @@ def test_bash_output_environment_and_result(caplog, monkeypatch):
     with DAG("etl") as made:
         BashOperator(task_id="only", bash_command='echo "[$OUTER][$A]"', env={"A": "{{ ds }}"})
         BashOperator(task_id="both", bash_command='echo "[$OUTER][$A]"', env={"A": "x"}, append_env=True)
-        BashOperator(task_id="context", bash_command="echo $AIRFLOW_CTX_DAG_ID/$AIRFLOW_CTX_TASK_ID/$AIRFLOW_CTX_DAG_RUN_ID")
-        BashOperator(task_id="json", bash_command="echo noise >&2; echo '{\"a\": 1}'", output_processor=__import__("json").loads)
+        BashOperator(
+            task_id="context", bash_command="echo $AIRFLOW_CTX_DAG_ID/$AIRFLOW_CTX_TASK_ID/$AIRFLOW_CTX_DAG_RUN_ID"
+        )
+        BashOperator(
+            task_id="json", bash_command="echo noise >&2; echo '{\"a\": 1}'", output_processor=__import__("json").loads
+        )
         BashOperator(task_id="bytes", bash_command="printf 'a\\xffb'")
         BashOperator(task_id="where", bash_command="pwd")
     run = Rehearsal(made)
@@ -384,7 +391,8 @@ def test_a_bash_command_that_takes_too_long_is_killed_with_its_children(tmp_path
 
     child = int((tmp_path / "pid").read_text())
     assert "AirflowTaskTimeout" in str(result.error)
-    assert not os.path.exists(f"/proc/{child}") or "Z" in open(f"/proc/{child}/stat").read().split(")")[1][:3]
+    stat = Path(f"/proc/{child}/stat")
+    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def test_a_failing_task_with_a_very_long_message_has_a_short_line():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import jinja2
 import pytest
@@ -10,11 +11,12 @@ import pytest
 from tests.authoring.support import Rehearsal, load, only
 from tradewind import DAG, BaseOperator, Label, PythonOperator, literal, task
 from tradewind.sdk.channel import ConnectionData, PreviousRun
+from tradewind.sdk.memory_channel import RunMemory
 
 
 def rendered(text, run=None, dag=None, **settings):
     """Return what a template field with ``text`` becomes, or the error line."""
-    seen = []
+    seen: list[Any] = []
     with DAG("etl", start_date=datetime(2024, 1, 1), **(dag or {})) as made:
         PythonOperator(task_id="it", python_callable=seen.append, op_args=[text], **settings)
     run = run or Rehearsal(made)
@@ -26,12 +28,18 @@ def rendered(text, run=None, dag=None, **settings):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{{ nothing }}", "PythonOperator 'it', field 'op_args': the template cannot be rendered: UndefinedError: 'nothing'"),
+        (
+            "{{ nothing }}",
+            "PythonOperator 'it', field 'op_args': the template cannot be rendered: UndefinedError: 'nothing'",
+        ),
         ("{{ params.nothing }}", "UndefinedError"),
         ("{{ ds", "line 1: the template cannot be rendered: TemplateSyntaxError"),
         ("{{ ds | nothing }}", "No filter named 'nothing'"),
         ("{{ ''.__class__.__mro__ }}", "SecurityError"),
-        ("{{ var.value.nothing }}", "Variable 'nothing' does not exist. Create it with `tradewind variables set nothing VALUE`"),
+        (
+            "{{ var.value.nothing }}",
+            "Variable 'nothing' does not exist. Create it with `tradewind variables set nothing VALUE`",
+        ),
         ("{{ conn.nothing.host }}", "Connection 'nothing' does not exist"),
         ("{{ var.json.broken }}", "Variable 'broken' is not JSON"),
     ],
@@ -55,9 +63,14 @@ def test_variables_and_connections_are_there():
     run.memory.variables = {"a": "text", "j": '{"x": [1, 2]}'}
     run.memory.connections["db"] = ConnectionData("db", "postgres", host="h", password="secret!", extra='{"k": "v"}')
 
-    text = "{{ var.value.a }} {{ var.json.j.x[1] }} {{ var.value.get('b', 'none') }} {{ var.json.get('q', {'z': 1})['z'] }}"
+    text = (
+        "{{ var.value.a }} {{ var.json.j.x[1] }} {{ var.value.get('b', 'none') }} {{ var.json.get('q', {'z': 1}).z }}"
+    )
     assert rendered(text, run) == "text 2 none 1"
-    assert rendered("{{ conn.db.host }} {{ conn.get('db').extra_dejson.k }} {{ conn.get('q', 'none') }}", run) == "h v none"
+    assert (
+        rendered("{{ conn.db.host }} {{ conn.get('db').extra_dejson.k }} {{ conn.get('q', 'none') }}", run)
+        == "h v none"
+    )
     assert run.channel is not None and run.channel.secrets == {"secret!"}
 
 
@@ -73,9 +86,11 @@ def test_the_environment_comes_before_what_is_stored(monkeypatch):
 def test_the_last_successful_run_is_asked_for_once_and_only_when_needed():
     asked = []
     run = Rehearsal(DAG("x"))
-    previous = PreviousRun("r", started_at=datetime(2024, 3, 4, tzinfo=UTC), data_interval_end=datetime(2024, 3, 3, tzinfo=UTC))
+    previous = PreviousRun(
+        "r", started_at=datetime(2024, 3, 4, tzinfo=UTC), data_interval_end=datetime(2024, 3, 3, tzinfo=UTC)
+    )
 
-    class Memory(type(run.memory)):
+    class Memory(RunMemory):
         @property
         def previous_success(self):
             asked.append(1)
@@ -93,18 +108,21 @@ def test_the_last_successful_run_is_asked_for_once_and_only_when_needed():
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("{{ 1 + 1 }}", 2), ("[1, 2]", [1, 2]), ("plain", "plain"), ("{{ {'a': ds} }}", {"a": "2024-03-05"})]
+    ("text", "value"),
+    [("{{ 1 + 1 }}", 2), ("[1, 2]", [1, 2]), ("plain", "plain"), ("{{ {'a': ds} }}", {"a": "2024-03-05"})],
 )
 def test_native_objects(text, value):
     assert rendered(text, dag={"render_template_as_native_obj": True}) == value
     assert rendered(text, render_template_as_native_obj=True) == value
-    assert isinstance(rendered(text, dag={"render_template_as_native_obj": True}, render_template_as_native_obj=False), str)
+    assert isinstance(
+        rendered(text, dag={"render_template_as_native_obj": True}, render_template_as_native_obj=False), str
+    )
 
 
 def test_the_dags_own_jinja_settings_hold():
-    assert rendered("<< ds >>", dag={"jinja_environment_kwargs": {"variable_start_string": "<<", "variable_end_string": ">>"}}) == (
-        "2024-03-05"
-    )
+    assert rendered(
+        "<< ds >>", dag={"jinja_environment_kwargs": {"variable_start_string": "<<", "variable_end_string": ">>"}}
+    ) == ("2024-03-05")
     assert rendered("[{{ nothing }}]", dag={"template_undefined": jinja2.Undefined}) == "[]"
     assert rendered("{{ 'a' | up }}", dag={"user_defined_filters": {"up": str.upper}}) == "A"
     assert rendered("{{ three() }}", dag={"user_defined_macros": {"three": lambda: 3}}) == "3"

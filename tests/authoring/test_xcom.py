@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pendulum
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.authoring.xcom_types import Colour, Flight, Level, Needy, Point, Rights, Tree, Word
@@ -68,6 +68,7 @@ def kinds(value: Any) -> Any:
     return type(value)
 
 
+@settings(deadline=None)  # the first example pays for imports
 @given(values)
 def test_what_goes_in_comes_out(value):
     back = decode(encode(value))
@@ -76,9 +77,10 @@ def test_what_goes_in_comes_out(value):
     assert kinds(back) == kinds(value)
 
 
+@settings(deadline=None)  # the first example pays for imports
 @given(st.sets(hashable, min_size=2))
 def test_the_same_set_is_the_same_text(items):
-    assert encode(items) == encode(set(sorted(items, key=repr)))
+    assert encode(items) == encode({*sorted(items, key=repr)})
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, Decimal("sNaN"), Decimal("-0"), -0.0])
@@ -96,7 +98,9 @@ def test_instants_keep_zone_and_fold():
     back = decode(encode(twice))
 
     assert (back, back.fold, back.tzinfo.key, back.utcoffset()) == (twice, 1, "Europe/Berlin", timedelta(hours=1))
-    assert decode(encode(datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=5.5))))).utcoffset() == timedelta(hours=5.5)
+    assert decode(encode(datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=5.5))))).utcoffset() == timedelta(
+        hours=5.5
+    )
     assert decode(encode(time(1, 2, tzinfo=UTC))) == time(1, 2, tzinfo=UTC)
 
 
@@ -125,6 +129,9 @@ def test_models_and_nested_classes_come_back():
         Tree.Leaf.GREEN,
         Tree(1, [Tree(date(2024, 1, 1))]),
     ]
+
+
+_Pair = namedtuple("_Pair", "a b")
 
 
 class Odd:
@@ -161,7 +168,7 @@ def _local() -> Any:
         ("\ud800", "lone surrogates"),
         (_local(), "stands inside a function"),
         (OrderedDict(a=1), "is of type collections.OrderedDict"),
-        (namedtuple("Pair", "a b")(1, 2), "is of type"),
+        (_Pair(1, 2), "is of type"),
         (ValueError("x"), "is of type builtins.ValueError"),
     ],
 )

@@ -13,7 +13,7 @@ from opcode import opmap
 from types import FrameType, ModuleType
 from typing import Any
 
-from tradewind.compat.names import Name, gone_hint, is_package, names_of
+from tradewind.compat.names import Name, gone_hint, is_package, module_names, names_of
 from tradewind.errors import did_you_mean
 
 ROOT = "airflow"
@@ -30,7 +30,8 @@ def install() -> bool:
         return True
     if _apache_airflow_is_there():
         return False
-    sys.meta_path.append(AirflowFinder())
+    # First, since a folder called "airflow" on the path (a home folder, say) would be taken for a package otherwise.
+    sys.meta_path.insert(0, AirflowFinder())
     return True
 
 
@@ -89,8 +90,9 @@ def _load(module: str, attribute: str, found: Name) -> Any:
 
 def _unknown(module: str, attribute: str, known: Sequence[str] | dict[str, Name]) -> str:
     return (
-        f"{module} has no name {attribute!r} in Tradewind.{did_you_mean(attribute, known)}"
-        f"{gone_hint(f'{module}.{attribute}')} Known here: {', '.join(sorted(known)) or 'nothing'}."
+        f"{module} has no name {attribute!r} in Tradewind."
+        f"{gone_hint(f'{module}.{attribute}') or did_you_mean(attribute, known)}"
+        f" It has {', '.join(sorted(known)) or 'none'}."
     )
 
 
@@ -108,11 +110,8 @@ class AirflowFinder(MetaPathFinder, Loader):
             parent, _, name = fullname.rpartition(".")
             if name in names_of(parent):
                 return None  # ``import airflow.sdk.DAG``: Python's own message fits
-            raise ModuleNotFoundError(
-                f"{fullname} does not exist in Tradewind.{gone_hint(fullname)} Remove the import, or install "
-                "Apache Airflow's provider beside Apache Airflow if you need it.",
-                name=fullname,
-            )
+            hint = gone_hint(fullname) or did_you_mean(fullname, module_names()) or " Remove the import."
+            raise ModuleNotFoundError(f"{fullname} does not exist in Tradewind.{hint}", name=fullname)
         return importlib.machinery.ModuleSpec(fullname, self, origin="tradewind.compat", is_package=package)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:

@@ -47,6 +47,11 @@ def names_of(module: str) -> dict[str, Name]:
     return _tree().get(module, {})
 
 
+def module_names() -> list[str]:
+    """Return every module of the tree."""
+    return list(_tree())
+
+
 @cache
 def _packages() -> frozenset[str]:
     return frozenset(module.rpartition(".")[0] for module in _tree()) - {""}

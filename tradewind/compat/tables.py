@@ -199,15 +199,15 @@ SAME: Final[tuple[tuple[str, str, bool], ...]] = (
 )
 """Modules that have the names of another: old module, the other, whether to warn."""
 
-_LATER: Final = "They are not supported yet."
-_BRANCH: Final = f"Branches: {_LATER} Use AirflowSkipException and trigger rules."
-_SHORT: Final = f"Short circuits: {_LATER} Raise AirflowSkipException instead."
+_LATER: Final = "are not supported yet."
+_BRANCH: Final = f"Branches {_LATER} Use AirflowSkipException and trigger rules."
+_SHORT: Final = f"Short circuits {_LATER} Raise AirflowSkipException instead."
 HINTS: Final[dict[str, str]] = {
-    "airflow.sensors": f"Sensors: {_LATER} Poll inside a task with retries.",
-    "airflow.providers.standard.sensors": f"Sensors: {_LATER} Poll inside a task with retries.",
-    "airflow.sdk.BaseSensorOperator": f"Sensors: {_LATER} Poll inside a task with retries.",
+    "airflow.sensors": f"Sensors {_LATER} Poll inside a task with retries.",
+    "airflow.providers.standard.sensors": f"Sensors {_LATER} Poll inside a task with retries.",
+    "airflow.sdk.BaseSensorOperator": f"Sensors {_LATER} Poll inside a task with retries.",
     "airflow.datasets": "Datasets are called assets since Airflow 3, and are not supported yet.",
-    "airflow.sdk.Asset": f"Assets: {_LATER} Give the DAG a time schedule.",
+    "airflow.sdk.Asset": f"Assets {_LATER} Give the DAG a time schedule.",
     "airflow.providers": "Providers are written for Apache Airflow; call the system's own client library in a @task.",
     "airflow.operators.subdag": "SubDAGs are gone since Airflow 3; use TaskGroup.",
     "airflow.operators.python.BranchPythonOperator": _BRANCH,

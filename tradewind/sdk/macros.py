@@ -10,6 +10,23 @@ from datetime import datetime as datetime
 from datetime import timedelta as timedelta
 from typing import Any
 
+import dateutil
+import dateutil.parser
+import dateutil.relativedelta
+
+__all__ = [
+    "datetime",
+    "datetime_diff_for_humans",
+    "dateutil",
+    "ds_add",
+    "ds_format",
+    "json",
+    "random",
+    "time",
+    "timedelta",
+    "uuid",
+]
+
 random = random_module.random
 
 

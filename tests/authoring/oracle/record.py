@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """What does real Apache Airflow make of the DAG files beside this one? Writes ``airflow_3_3_2.json``.
 
 Not part of the tests: run it with the interpreter of an environment that has Apache Airflow 3.3.2, with a migrated

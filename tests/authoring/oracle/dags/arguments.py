@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 from datetime import datetime
 
 from airflow.providers.standard.operators.python import PythonOperator

@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Where do the DAG files of this folder leave what they saw? In a file, one JSON line each."""
 
 from __future__ import annotations

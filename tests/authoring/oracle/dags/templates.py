@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 from datetime import datetime
 
 from airflow.providers.standard.operators.bash import BashOperator

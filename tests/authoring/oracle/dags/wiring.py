@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 from datetime import datetime, timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
