@@ -13,6 +13,7 @@ from tradewind.config import Config
 from tradewind.errors import DagError, NotFound, UsageError
 from tradewind.sdk import defaults
 from tradewind.sdk.loader import load_dag_file
+from tradewind.sdk.traceback_text import one_line, user_traceback
 from tradewind.terminal.output import talk
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def load_dag(config: Config, dag_id: str, file: str | None = None) -> DAG:
                 return dag
             seen.append(dag.dag_id)
     for path, reason in broken.items():
-        talk(f"{path} cannot be imported: {type(reason).__name__}: {reason}")
+        talk(f"{path} cannot be imported:\n{user_traceback(reason)}\n")
     raise NotFound("DAG", dag_id, seen, f"No file in {config.core.dags_folder} defines it; name its file with -f.")
 
 
@@ -58,7 +59,8 @@ def _from_file(config: Config, dag_id: str, path: Path) -> DAG:
     try:
         dags = load_dag_file(str(path), dag_folder=str(config.core.dags_folder))
     except Exception as error:
-        raise DagError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+        talk(user_traceback(error))
+        raise DagError(f"{path} cannot be imported: {one_line(error)}") from error
     for dag in dags:
         if dag.dag_id == dag_id:
             return dag

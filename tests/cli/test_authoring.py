@@ -138,7 +138,12 @@ def test_a_broken_file_does_not_hide_a_good_one(etl, home):
     assert tradewind("dags", "test", "etl").returncode == 0
     done = tradewind("dags", "test", "nowhere")
     assert done.returncode == 1
-    assert "a_broken.py cannot be imported: ZeroDivisionError" in done.stderr
+    assert "a_broken.py cannot be imported" in done.stderr
+    assert 'a_broken.py", line 3' in done.stderr
+    named = tradewind("dags", "test", "etl", "-f", str(home / "dags" / "a_broken.py"))
+    assert (named.returncode, 'a_broken.py", line 3' in named.stderr) == (1, True)
+    assert "Error: " in named.stderr.splitlines()[-1]
+    assert "ZeroDivisionError" in named.stderr.splitlines()[-1]
 
 
 def test_an_unknown_task_is_answered_with_the_nearest(trial):
