@@ -20,10 +20,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from executors.base import Executor
-from scheduler import runs as scheduled_runs
 from scheduler.advance import Advancer, Step
 from scheduler.clock import DatabaseClock
 from scheduler.doorbell import Doorbell
+from scheduler.fire import fire
 from scheduler.held import Lanes
 from scheduler.planner import Policy
 from scheduler.recovery import end_dead, take_up
@@ -199,7 +199,7 @@ class Scheduler:
         # By DAG id: two schedulers lock the rows of DAGs in the same order.
         fired = 0
         for timer in sorted(due, key=lambda t: t.key):
-            fired += scheduled_runs.fire(tx, timer, now) is not None
+            fired += fire(tx, timer, now) is not None
         return fired
 
     def _claim_queued(self, tx: Connection) -> list[int]:

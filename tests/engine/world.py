@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from executors.base import Report
 from scheduler.loop import Scheduler
@@ -65,6 +65,7 @@ def store(db: Database, spec: DagSpec) -> int:
             )
             .returning(DagVersion.id)
         ).scalar_one()  # fmt: skip
+        tx.execute(update(Dag).where(Dag.dag_id == spec.dag_id).values(version_id=version_id))
     return version_id
 
 
