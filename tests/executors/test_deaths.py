@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -255,3 +256,36 @@ def test_the_death_of_the_host_ends_everything_below(make_config, number):
 
     wait_until(lambda: all(is_gone(pid) for pid in [*family, base]), what="the end of the whole family")
     assert (folder / "family").exists()
+
+
+@pytest.mark.parametrize(
+    ("point", "task_id"), [("supervisor-after-run", "has_family"), ("supervisor-after-result", "good")]
+)
+def test_a_host_killed_at_a_named_point_leaves_no_process_behind(make_config, point, task_id):
+    config = make_config()
+    bench = Workbench(config, executor=None)  # type: ignore[arg-type]  # only to write the file
+    bench.write_dag(TASKS)
+    command = [sys.executable, "-m", "tests.executors.host", str(config.home), "file.py", task_id]
+    mark = str(config.home / "mark")
+
+    code = subprocess.run(
+        command,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, KILL_AT: point, "TEST_MARK": mark},
+        stdin=subprocess.DEVNULL,
+        timeout=30,
+        check=False,
+    ).returncode
+
+    assert code == -signal.SIGKILL
+    wait_until(lambda: not marked(mark), what="the end of everything below the host")
+
+
+def marked(mark: str) -> list[int]:
+    """Return the processes that have inherited this from the environment of their host."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("TEST_MARK") == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found
