@@ -86,7 +86,7 @@ def test_a_modern_file_runs_unchanged(tmp_path):
 
                 with TaskGroup("g"):
                     out = add(split()["a"])
-                chain(out, Label("then"), EmptyOperator(task_id="end"), BashOperator(task_id="b", bash_command="echo hi"))
+                chain(out, Label("then"), EmptyOperator(task_id="e"), BashOperator(task_id="b", bash_command="echo hi"))
 
             modern()
             """,
@@ -96,7 +96,7 @@ def test_a_modern_file_runs_unchanged(tmp_path):
     run.all()
 
     assert run.xcoms("g.add") == {"return_value": 3}
-    assert edges(made) == {"g.split>g.add", "g.add>end", "end>b"}
+    assert edges(made) == {"g.split>g.add", "g.add>e", "e>b"}
 
 
 @pytest.mark.parametrize("module", sorted(TABLES))

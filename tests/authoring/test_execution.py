@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -379,11 +380,11 @@ def test_bash_output_environment_and_result(caplog, monkeypatch):
     assert "noise" in caplog.messages
 
 
-def test_a_bash_command_that_takes_too_long_is_killed_with_its_children(tmp_path):
+def test_a_bash_command_that_takes_too_long_is_killed_with_its_children(tmp_path, wait_until):
     with DAG("etl") as made:
         BashOperator(
             task_id="it",
-            bash_command=f"sleep 300 & echo $! > {tmp_path}/pid; wait",
+            bash_command=f"(trap '' TERM; sleep 300 & echo $! > {tmp_path}/pid; wait) & wait",
             execution_timeout=timedelta(seconds=1),
         )
 
@@ -391,8 +392,44 @@ def test_a_bash_command_that_takes_too_long_is_killed_with_its_children(tmp_path
 
     child = int((tmp_path / "pid").read_text())
     assert "AirflowTaskTimeout" in str(result.error)
-    stat = Path(f"/proc/{child}/stat")
-    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    wait_until(lambda: has_ended(child), timeout=10)
+
+
+def has_ended(pid):
+    """Whether a process is gone, or a zombie that nobody has reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+OWN_PROCESS = """
+import os, sys
+from datetime import timedelta
+from tests.authoring.support import Rehearsal
+from tradewind import DAG, BashOperator
+
+os.setsid()
+command = "cut -d' ' -f5 /proc/self/stat > group; sleep 300 & echo $! > pid; wait"
+with DAG("etl") as dag:
+    BashOperator(task_id="it", bash_command=command, cwd=os.getcwd(), execution_timeout=timedelta(seconds=1))
+print(Rehearsal(dag).attempt("it").error)
+print(int(open("group").read()) == os.getpid())
+"""
+
+
+def test_in_a_process_of_its_own_a_bash_command_shares_its_group_and_ends_with_it(tmp_path, wait_until):
+    done = subprocess.run(
+        [sys.executable, "-c", OWN_PROCESS],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ":".join([os.getcwd(), *sys.path])},
+    )
+
+    error, shared = done.stdout.splitlines()
+    assert "AirflowTaskTimeout" in error and shared == "True", done.stderr
+    wait_until(lambda: has_ended(int((tmp_path / "pid").read_text())), timeout=10)
 
 
 def test_a_failing_task_with_a_very_long_message_has_a_short_line():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -44,8 +45,32 @@ def ends_on_sigterm(*, taken_over: bool) -> Iterator[None]:
     def stop(_number: int, _frame: FrameType | None) -> NoReturn:
         raise TaskTerminated("Task was told to end (SIGTERM)")
 
+    global _is_taken_over
     before = signal.signal(signal.SIGTERM, stop)
+    _is_taken_over = True
     try:
         yield
     finally:
+        _is_taken_over = False
         signal.signal(signal.SIGTERM, before)
+
+
+def group_is_the_tasks() -> bool:
+    """Whether this process was started for one task and leads a session of its own, so that its group is the task's.
+
+    Whoever started it ends the whole group with the task. What a task starts belongs into that group then: so it ends
+    even when the task's process is killed and can clean up nothing.
+    """
+    return _is_taken_over and os.getsid(0) == os.getpid()
+
+
+def end_own_group() -> None:
+    """Send SIGTERM to all processes of this group but this one."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        os.killpg(0, signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+_is_taken_over = False

@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Container, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack
 
 from tradewind.sdk import arguments
 from tradewind.sdk.exceptions import AirflowException, AirflowSkipException
 from tradewind.sdk.operator import BaseOperator
 from tradewind.sdk.operator_arguments import OperatorArguments
+from tradewind.sdk.signals import end_own_group, group_is_the_tasks
 
 if TYPE_CHECKING:
     import subprocess
 
     from tradewind.sdk.context import Context
+
+
+_GRACE_SECONDS: Final = 5.0
 
 
 def _as_is(line: str) -> Any:
@@ -63,6 +68,7 @@ class BashOperator(BaseOperator):
         self.cwd = cwd
         self.output_processor = output_processor
         self._process: subprocess.Popen[bytes] | None = None
+        self._shares_group = False
 
     def execute(self, context: Context) -> Any:
         """Run the command; return its last line of output."""
@@ -86,6 +92,7 @@ class BashOperator(BaseOperator):
         """Run the command, with each line of output logged as it comes; return exit code and last line."""
         import subprocess
 
+        self._shares_group = group_is_the_tasks()
         self.log.info("Running command: %s", [bash, "-c", self.bash_command])
         self._process = subprocess.Popen(
             [bash, "-c", self.bash_command],
@@ -93,7 +100,7 @@ class BashOperator(BaseOperator):
             stderr=subprocess.STDOUT,
             cwd=folder,
             env=self.environment(context),
-            start_new_session=True,  # so that on_kill reaches everything that the command started
+            start_new_session=not self._shares_group,  # on_kill must reach everything that the command started
         )
         last = ""
         assert self._process.stdout is not None
@@ -121,21 +128,26 @@ class BashOperator(BaseOperator):
         return {**env, **context_variables(context)}
 
     def on_kill(self) -> None:
-        """End the command and everything that it started."""
-        process = self._process
-        if process is None or process.poll() is not None:
-            return
+        """End the command and everything that it started: SIGTERM, and SIGKILL for what is left after five seconds."""
         import subprocess
 
-        self.log.info("Sending SIGTERM to the process group of the command")
+        process = self._process
+        if process is None:
+            return
+        self.log.info("Sending SIGTERM to the command and all that it started")
+        with suppress(ProcessLookupError):
+            if self._shares_group:
+                end_own_group()
+            else:
+                os.killpg(process.pid, signal.SIGTERM)
         try:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=5)
+            process.wait(timeout=_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
             process.wait()
-        except ProcessLookupError:
-            pass
+        if not self._shares_group:  # else whoever started this process kills the rest of the group with it
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _codes(value: int | Container[int] | None) -> Container[int]:
