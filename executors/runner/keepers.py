@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS: Final = 60.0
 """How long a warm process is kept for nothing: a DAG that runs each minute finds it."""
 BASE_IDLE_SECONDS: Final = 180.0
+IMPORT_MARGIN_SECONDS: Final = 5.0
 
 FindSource = Callable[[AttemptOrder, Callable[[Source | str], None]], None]
 """Find the text of a DAG file without blocking, and call back in the loop's thread with it, or with what went wrong."""
@@ -119,6 +120,13 @@ class Keepers:
         )
         base.spawn(theirs)
         file.keeper.load(str(found.path), found.text, self._dags_folder, self._import_timeout)
+        limit = self._import_timeout + IMPORT_MARGIN_SECONDS
+        self._loop.call_later(limit, self._give_up_import, key, file, file.keeper)
+
+    def _give_up_import(self, key: FileKey, file: WarmFile, keeper: KeeperLink) -> None:
+        """The alarm of a warm process should have ended it; a DAG file that uses the alarm itself has disarmed it."""
+        if file.keeper is keeper and not keeper.is_ready:
+            self._turn_cold(key, file, "its import takes too long")
 
     def _ready(self, key: FileKey, file: WarmFile, unfit: str | None) -> None:
         if unfit is not None:

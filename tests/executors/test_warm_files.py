@@ -106,6 +106,18 @@ def test_an_import_that_never_ends_is_ended(make_bench):
     assert "took longer than 0.3 s ([core] dagbag_import_timeout)" in ended.error
 
 
+def test_an_import_that_disarms_its_alarm_holds_up_nobody_for_ever(make_bench, monkeypatch):
+    monkeypatch.setattr(keepers, "IMPORT_MARGIN_SECONDS", 0.1)
+    bench = make_bench(CORE__DAGBAG_IMPORT_TIMEOUT="0.3")
+    bench.write(
+        "import signal, time\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\ntime.sleep(1.5)\nraise ValueError('late')\n"
+    )
+
+    ended = bench.run_task("any")
+
+    assert (ended.outcome, ended.error) == (Outcome.FAILED, "ValueError: late")
+
+
 def test_the_time_of_an_import_in_the_tasks_own_process_is_not_the_tasks_time(make_bench):
     bench = make_bench(WORKERS__CANCEL_GRACE_SECONDS="0.1", CORE__DAGBAG_IMPORT_TIMEOUT="20")
     bench.write_dag(PARENT)
