@@ -5,6 +5,7 @@ This process has no credentials, no database and no way to the scheduler but one
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -40,6 +41,7 @@ class ImportTakesTooLong(BaseException):
 def run_child(request: ParseRequest, setup: Setup, result_fd: int, output_fd: int, parent_pid: int) -> NoReturn:
     """Read the file, write an ``Outcome`` to ``result_fd``, end the process. Called right after the fork."""
     try:
+        gc.enable()  # off in the server; what came from there is frozen, so it is left alone
         os.setsid()
         linux.die_with_parent(parent_pid)
         _redirect(output_fd)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from textwrap import dedent
 
@@ -15,7 +15,10 @@ from scheduler.dagfiles.protocol import Setup
 from tradewind.model.parsed import ParsedFile
 from tradewind.sdk.defaults import Defaults
 
-SETUP = Setup(asdict(Defaults()), import_seconds=1.0, kill_seconds=3.0, memory_limit_mb=256)
+SETUP = Setup(asdict(Defaults()), import_seconds=20.0, kill_seconds=30.0, memory_limit_mb=256)
+
+HASTY = Setup(asdict(Defaults()), import_seconds=1.0, kill_seconds=3.0, memory_limit_mb=256)
+"""For files that hang, so that nobody waits long for them."""
 
 
 @pytest.fixture
@@ -34,6 +37,14 @@ def client() -> Iterator[ParseClient]:
     client.close()
 
 
+@pytest.fixture(scope="module")
+def hasty_client() -> Iterator[ParseClient]:
+    """The same with short limits."""
+    client = ParseClient(HASTY, {"PATH": os.environ["PATH"]}, parallel=2)
+    yield client
+    client.close()
+
+
 def read_one(client: ParseClient, job: FileJob) -> ParsedFile:
     """Have one file read, and wait for it."""
     client.submit(job)
@@ -44,14 +55,14 @@ def read_one(client: ParseClient, job: FileJob) -> ParsedFile:
 
 @pytest.fixture
 def read(client: ParseClient, folder: Path) -> Callable[..., ParsedFile]:
-    """``read(source, name="it.py")``: write a DAG file, have it read, return what came of it."""
+    """``read(source, name="it.py", by=client)``: write a DAG file, have it read, return what came of it."""
 
-    def _read(source: str | bytes, name: str = "it.py") -> ParsedFile:
+    def _read(source: str | bytes, name: str = "it.py", by: ParseClient = client) -> ParsedFile:
         data = source if isinstance(source, bytes) else dedent(source).lstrip("\n").encode()
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        return read_one(client, FileJob(name, str(path), str(folder), data))
+        return read_one(by, FileJob(name, str(path), str(folder), data))
 
     return _read
 
@@ -60,6 +71,3 @@ def setup_with(**changes: object) -> Setup:
     """The limits of the tests, but for some."""
     fields = {name: getattr(SETUP, name) for name in SETUP.__struct_fields__} | changes
     return Setup(**fields)
-
-
-__all__ = ["SETUP", "read_one", "replace", "setup_with"]

@@ -13,10 +13,12 @@ import pytest
 from scheduler.dagfiles import folders, manager, sync, watch
 from scheduler.dagfiles.find import MAX_SOURCE_BYTES
 from scheduler.dagfiles.manager import DagFileManager
-from tests.support.waiting import wait_until
+from tests.support import waiting
 from tradewind.config import load_config
 from tradewind.metadata import dags
 from tradewind.metadata.database import Database
+
+wait_until = partial(waiting.wait_until, timeout=30.0)
 
 
 def source(*dag_ids: str, description: str = "") -> str:
@@ -31,7 +33,7 @@ class Place:
         self.home, self.database, self.folder = home, database, home / "dags"
         self.managers: list[DagFileManager] = []
         self.changes = 0
-        self.settings = {"CORE__LOAD_EXAMPLES": "False", "CORE__DAGBAG_IMPORT_TIMEOUT": "2"}
+        self.settings = {"CORE__LOAD_EXAMPLES": "False"}
 
     def manager(self, **settings: str) -> DagFileManager:
         environ = {f"TRADEWIND__{name}": value for name, value in (self.settings | settings).items()}

@@ -41,7 +41,8 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def test_many_files_are_read_at_once_and_a_hanging_one_holds_up_none(own_client, folder):
+def test_many_files_are_read_at_once_and_a_hanging_one_holds_up_none(folder):
+    own_client = ParseClient(setup_with(import_seconds=8.0), ENVIRONMENT, parallel=4)
     own_client.submit(job(folder, b"import time\ntime.sleep(60)\n", "hang.py"))
     for number in range(30):
         while own_client.free < 1:
@@ -52,6 +53,7 @@ def test_many_files_are_read_at_once_and_a_hanging_one_holds_up_none(own_client,
     [hanging] = collect(own_client, 1)
     assert hanging.timed_out
     assert not own_client.is_busy
+    own_client.close()
 
 
 def test_a_large_file_and_a_large_answer_pass(own_client, folder):
