@@ -110,7 +110,12 @@ def test_an_import_that_disarms_its_alarm_holds_up_nobody_for_ever(make_bench, m
     monkeypatch.setattr(keepers, "IMPORT_MARGIN_SECONDS", 0.1)
     bench = make_bench(CORE__DAGBAG_IMPORT_TIMEOUT="0.3")
     bench.write(
-        "import signal, time\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\ntime.sleep(1.5)\nraise ValueError('late')\n"
+        """
+        import signal, time
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        time.sleep(1.5)
+        raise ValueError("late")
+        """
     )
 
     ended = bench.run_task("any")
