@@ -68,7 +68,14 @@ def trigger(wanted: TriggerRequest, *, via: str = "ui") -> str:
         at = datetime.now(UTC)
         detail = {"conf": dict(wanted.conf)} if wanted.conf else None
         audit.note(
-            tx, at, actor=actor(), via=via, action="run.trigger", dag_id=wanted.dag_id, run_id=made.run_id, detail=detail
+            tx,
+            at,
+            actor=actor(),
+            via=via,
+            action="run.trigger",
+            dag_id=wanted.dag_id,
+            run_id=made.run_id,
+            detail=detail,
         )
     return made.run_id
 

@@ -59,7 +59,7 @@ def _compress(response: Response) -> None:
     if (
         response.status_code == 200
         and "Content-Encoding" not in response.headers
-        and response.mimetype.startswith(_TEXT)
+        and (response.mimetype or "").startswith(_TEXT)
         and request.accept_encodings["gzip"]
         and (response.content_length or 0) >= COMPRESS_FROM
     ):

@@ -33,9 +33,9 @@ def state_word(state: str) -> str:
 def state_html(state: str, text: str | None = None) -> Markup:
     """Return a state as shape, colour and word."""
     word = state_word(state) if text is None else text
-    return Markup('<span class="st s-{0}"><svg class="si" aria-hidden="true"><use href="#s-{0}"/></svg>{1}</span>').format(
-        str(state), word
-    )
+    return Markup(
+        '<span class="st s-{0}"><svg class="si" aria-hidden="true"><use href="#s-{0}"/></svg>{1}</span>'
+    ).format(str(state), word)
 
 
 def icon(name: str) -> Markup:

@@ -16,6 +16,7 @@ from webui.graph.cache import GraphCache
 from webui.live.hub import Hub
 from webui.logs.window import LogReader
 from webui.settings import WebSettings
+from webui.specs import SpecCache
 
 ZONES = frozenset(available_timezones())
 
@@ -30,6 +31,7 @@ class Web:
     hub: Hub
     graphs: GraphCache = field(default_factory=GraphCache)
     logs: LogReader = field(default_factory=LogReader)
+    specs: SpecCache = field(default_factory=SpecCache)
 
 
 def web() -> Web:

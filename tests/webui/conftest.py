@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def seed(database: Database, config: Config) -> Seed:
 
 
 @pytest.fixture
-def log_in(app: Flask) -> Iterator[Callable[[str], FlaskClient]]:
+def log_in(app: Flask) -> Callable[[str], FlaskClient]:
     """``log_in("viewer")`` gives a client of that role."""
 
     def make(role: str) -> FlaskClient:
@@ -52,7 +52,7 @@ def log_in(app: Flask) -> Iterator[Callable[[str], FlaskClient]]:
         assert answer.status_code == 302
         return client
 
-    yield make
+    return make
 
 
 @pytest.fixture

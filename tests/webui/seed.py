@@ -28,8 +28,9 @@ from tradewind.metadata.models import (
     XCom,
 )
 from tradewind.model.orders import attempt_id
-from tradewind.model.spec import DagSpec, GroupSpec, ParamSpec, TaskSpec, TimetableSpec, encode_spec, version_hash
+from tradewind.model.spec import DagSpec, GroupSpec, ParamSpec, TaskSpec, encode_spec, version_hash
 from tradewind.model.states import AttemptState, RunState, RunType, TaskState
+from tradewind.timetables import timetable_for
 
 NOW = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
 
@@ -77,7 +78,7 @@ class Seed:
         """Write a DAG with its first version and return the id of the version."""
         spec = DagSpec(
             dag_id,
-            TimetableSpec("cron", {"expression": schedule}, schedule, "At 02:00") if schedule else TimetableSpec("null"),
+            timetable_for(schedule or None).to_spec(),
             tuple(sorted(tasks, key=lambda task: task.task_id)),
             tuple(groups),
             edge_labels or {},
@@ -164,7 +165,15 @@ class Seed:
         tx.execute(insert(RunEvent).values(**values, try_number=1 if task_id else 0, payload={}))
 
     def _task(
-        self, tx: Connection, pk: int, dag_id: str, task_id: str, state: TaskState, at: datetime, step: float, error: str | None
+        self,
+        tx: Connection,
+        pk: int,
+        dag_id: str,
+        task_id: str,
+        state: TaskState,
+        at: datetime,
+        step: float,
+        error: str | None,
     ) -> None:
         is_over = state in (TaskState.SUCCESS, TaskState.FAILED, TaskState.UP_FOR_RETRY)
         ran = is_over or state is TaskState.RUNNING
@@ -202,7 +211,9 @@ class Seed:
                 )
             )  # fmt: skip
 
-    def set_task(self, dag_id: str, run_id: str, task_id: str, state: TaskState, run_state: RunState | None = None) -> None:
+    def set_task(
+        self, dag_id: str, run_id: str, task_id: str, state: TaskState, run_state: RunState | None = None
+    ) -> None:
         """Move a task, and its run, and say so in the log of events, as the engine does."""
         pk = self.pks[dag_id, run_id]
         at = datetime.now(UTC)
@@ -312,7 +323,11 @@ def showcase(seed: Seed) -> None:
     run_id = seed.run("nightly_flights", version, running, run_id="manual__live", state=RunState.RUNNING,
                       due=now - timedelta(minutes=3), run_type=RunType.MANUAL, length=170, user="admin")  # fmt: skip
     seed.log("nightly_flights", run_id, "join", FAILED_LOG.partition("::group")[0])
-    small = (TaskSpec("a", "BashOperator"), TaskSpec("b", "BashOperator", ("a",)), TaskSpec("c", "EmptyOperator", ("b",)))
+    small = (
+        TaskSpec("a", "BashOperator"),
+        TaskSpec("b", "BashOperator", ("a",)),
+        TaskSpec("c", "EmptyOperator", ("b",)),
+    )
     for name, schedule, tags, words in (
         ("example_bash", "", ("example",), "Shell commands with templates"),
         ("example_branching", "@daily", ("example",), "Trigger rules and branches"),
@@ -329,3 +344,32 @@ def showcase(seed: Seed) -> None:
             seed.run(name, made, states, state=state, due=now - timedelta(hours=13 - hour), length=4 + (hour * 7) % 13,
                      errors={"b": "AirflowException: exit code 2"})  # fmt: skip
     seed.dag("brand_new", small, schedule="")
+
+
+def nested_tasks() -> tuple[tuple[TaskSpec, ...], tuple[GroupSpec, ...]]:
+    """Return a DAG with groups in groups, fans, long edges and a task in every state."""
+    groups = [GroupSpec("load"), GroupSpec("transform"), GroupSpec("publish")]
+    tasks = [TaskSpec("start", "EmptyOperator"), TaskSpec("check_source", "PythonOperator", ("start",))]
+    for region in ("eu", "us", "asia"):
+        group = f"load.{region}"
+        groups.append(GroupSpec(group, "load"))
+        tasks += [
+            TaskSpec(f"{group}.fetch", "BashOperator", ("check_source",), group_id=group),
+            TaskSpec(f"{group}.unpack", "BashOperator", (f"{group}.fetch",), group_id=group),
+            TaskSpec(f"{group}.validate", "@task", (f"{group}.unpack",), group_id=group),
+        ]
+    loaded = tuple(f"load.{region}.validate" for region in ("eu", "us", "asia"))
+    for name in ("orders", "customers", "stock", "prices"):
+        tasks.append(TaskSpec(f"transform.{name}", "PythonOperator", loaded, group_id="transform"))
+    tasks += [
+        TaskSpec("transform.facts", "PythonOperator", ("transform.orders", "transform.customers", "transform.stock"),
+                 group_id="transform"),
+        TaskSpec("quality_gate", "PythonOperator", ("transform.facts", "transform.prices")),
+        TaskSpec("publish.dashboard", "BashOperator", ("quality_gate",), group_id="publish"),
+        TaskSpec("publish.mail", "BashOperator", ("quality_gate",), group_id="publish"),
+        TaskSpec("publish.archive_the_whole_day_to_cold_storage", "BashOperator", ("quality_gate", "start"),
+                 group_id="publish"),
+        TaskSpec("cleanup", "BashOperator", ("publish.dashboard", "publish.mail",
+                 "publish.archive_the_whole_day_to_cold_storage", "check_source"), trigger_rule="all_done"),
+    ]  # fmt: skip
+    return tuple(tasks), tuple(groups)

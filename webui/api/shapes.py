@@ -37,7 +37,10 @@ def dag_shape(dag: DagRow) -> dict[str, Any]:
         "timetable_partitioned": False,
         "timetable_periodic": dag.next_run_after is not None,
         "is_backfillable": True,
-        "tags": [{"name": name, "dag_id": dag.dag_id, "dag_display_name": dag.display_name or dag.dag_id} for name in dag.tags],
+        "tags": [
+            {"name": name, "dag_id": dag.dag_id, "dag_display_name": dag.display_name or dag.dag_id}
+            for name in dag.tags
+        ],
         "max_active_tasks": 16,
         "max_active_runs": dag.max_active_runs,
         "max_consecutive_failed_dag_runs": 0,

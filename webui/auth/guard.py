@@ -22,7 +22,16 @@ COOKIE: Final = "tradewind_session"
 TOUCH_EVERY: Final = timedelta(minutes=5)
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_ENDPOINTS: Final = frozenset(
-    {"auth.login", "auth.login_post", "auth.token", "auth.token_cli", "static_file", "health.health", "api.monitor_health", "api.version"}
+    {
+        "auth.login",
+        "auth.login_post",
+        "auth.token",
+        "auth.token_cli",
+        "static_file",
+        "health.health",
+        "api.monitor_health",
+        "api.version",
+    }
 )
 """What needs no login."""
 
@@ -41,7 +50,9 @@ def _check() -> BaseResponse | None:
         abort(403, description="This form was not sent by a page of Tradewind, or the page is too old. Load it again.")
     if g.login is None and request.endpoint not in OPEN_ENDPOINTS:
         if request.path.startswith("/api/"):
-            abort(401, description="Log in first: POST /auth/token gives a token for the header 'Authorization: Bearer'.")
+            abort(
+                401, description="Log in first: POST /auth/token gives a token for the header 'Authorization: Bearer'."
+            )
         if request.path.startswith("/live"):
             abort(401)
         target = request.full_path.rstrip("?") if request.method == "GET" else "/"

@@ -99,7 +99,9 @@ def _is_nullable(schema: Mapping[str, Any]) -> bool:
 
 def _options(schema: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     shown = schema.get("values_display") or {}
-    return tuple((json.dumps(value), str(shown.get(value, value)) if _is_key(value) else str(value)) for value in schema["enum"])
+    return tuple(
+        (json.dumps(value), str(shown.get(value, value)) if _is_key(value) else str(value)) for value in schema["enum"]
+    )
 
 
 def _is_key(value: Any) -> bool:

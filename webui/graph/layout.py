@@ -6,7 +6,7 @@ A line that leaves a group passes a gate on its border, so inside the group it i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -121,7 +121,7 @@ class _Nest:
     def _as_box(self, group: str, level: _Level, drawn: LevelDrawing) -> Box:
         before, after = self._header(group)
         height = drawn.height + before + after
-        ports = {
+        ports: dict[Hashable, float] = {
             ("out" if side > 0 else "in", level.ends[gate]): drawn.middle[gate] + before - height / 2
             for gate, side in level.gates.items()
         }

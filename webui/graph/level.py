@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from webui.graph.order import Link, order_columns
@@ -85,7 +86,7 @@ class _Grid:
         source, target = self.number[wire.source], self.number[wire.target]
         bends = [self.bend(wire, column) for column in range(self.column_of[source] + 1, self.column_of[target])]
         stops = [(source, source_port), *((bend, 0.0) for bend in bends), (target, target_port)]
-        for (a, a_port), (b, b_port) in zip(stops, stops[1:], strict=False):
+        for (a, a_port), (b, b_port) in pairwise(stops):
             self.links[(a, a_port, b, b_port)] = None
         return bends
 

@@ -12,10 +12,10 @@ from webui.graph.picture import Group, Leaf, Scene
 MAX_BOXES: Final = 150
 """Groups are opened by themselves, outermost first, while no more boxes than this are shown."""
 LEAF_HEIGHT: Final = 44.0
-MIN_WIDTH: Final = 112.0
+MIN_WIDTH: Final = 172.0
 MAX_LABEL: Final = 34
-CHAR_WIDTH: Final = 7.6
-ICON_WIDTH: Final = 44.0
+CHAR_WIDTH: Final = 8.2
+ICON_WIDTH: Final = 54.0
 
 Edge = tuple[str, str]
 
@@ -53,7 +53,7 @@ class Groups:
     def around(self, group_id: str | None) -> list[str]:
         """Return ``group_id`` and the groups around it, innermost first."""
         chain = []
-        while group_id is not None:
+        while group_id in self.parent:  # not None, and known
             chain.append(group_id)
             group_id = self.parent[group_id]
         return chain
@@ -114,7 +114,7 @@ def make_scene(spec: DagSpec, opened: Collection[str], only: Collection[str] | N
 
 def _width(label: str, operator: str) -> float:
     name = min(len(label), MAX_LABEL) * CHAR_WIDTH
-    return max(MIN_WIDTH, ICON_WIDTH + max(name, min(len(operator), MAX_LABEL) * CHAR_WIDTH * 0.85))
+    return max(MIN_WIDTH, ICON_WIDTH + max(name, min(len(operator), MAX_LABEL) * CHAR_WIDTH * 0.8))
 
 
 def bundle(

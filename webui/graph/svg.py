@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from markupsafe import escape
@@ -50,7 +51,7 @@ def draw_svg(spec: DagSpec, drawing: Drawing, *, top_down: bool = False) -> Grap
     parts: list[str | Slot] = [
         f'<svg class="graph" id="graph" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'role="group" aria-label="Graph of {escape(spec.dag_id)}"><defs><marker id="tip" viewBox="0 0 8 8" refX="7" '
-        'refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0.8 7.4 4 0 7.2z"/></marker></defs>'
+        'refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0.8 7.4 4 0 7.2z"/></marker></defs>'
         '<g id="view">'
     ]
     for group_id in sorted(drawing.groups, key=lambda name: len(groups.around(name))):
@@ -148,7 +149,7 @@ def path_data(points: tuple[Point, ...], top_down: bool = False) -> str:
     """Return a smooth way through ``points``: level at each of them, so stretches that meet at a border join well."""
     start = points[0]
     data = [f"M{_number(start.x)} {_number(start.y)}"]
-    for before, after in zip(points, points[1:], strict=False):
+    for before, after in pairwise(points):
         if (before.x if top_down else before.y) == (after.x if top_down else after.y):
             data.append(f"L{_number(after.x)} {_number(after.y)}")
             continue

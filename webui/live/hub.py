@@ -80,7 +80,7 @@ class Hub:
     def listen(self, topics: frozenset[Topic]) -> Listener:
         """Open a stream. What is watched is told once as it is now, so nothing between page and stream is missed."""
         listener = Listener(topics)
-        first = self._first_words(topics)
+        first = self.first_words(topics)
         with self._lock:
             for message in first:
                 listener.put(message)
@@ -95,7 +95,8 @@ class Hub:
         with self._lock:
             self._listeners.discard(listener)
 
-    def _first_words(self, topics: Iterable[Topic]) -> list[Message]:
+    def first_words(self, topics: Iterable[Topic]) -> list[Message]:
+        """Return what the watched runs and logs are at now."""
         words: list[Message] = []
         with self._db.read() as tx:
             for topic in topics:
@@ -104,6 +105,8 @@ class Hub:
                     if run_pk is not None:
                         tasks = [_task_words(task) for task in tasks_now(tx, run_pk)]
                         words.append(("run", {"topic": str(topic), "state": run_state(tx, run_pk), "tasks": tasks}))
+                elif topic.kind == "log":
+                    words.append(("log", {"topic": str(topic), "size": _size_of(self._log_path_of(*topic.names))}))
         return words
 
     def _run(self) -> None:
@@ -153,7 +156,11 @@ class Hub:
         return "run", {"topic": str(topic), "state": run_state(tx, run.run_pk), "tasks": news}
 
     def _tell(self, listeners: list[Listener], run: ChangedRun, message: Message | None) -> None:
-        run_topic, dag_topic, everything = Topic("run", (run.dag_id, run.run_id)), Topic("dag", (run.dag_id,)), Topic("all")
+        run_topic, dag_topic, everything = (
+            Topic("run", (run.dag_id, run.run_id)),
+            Topic("dag", (run.dag_id,)),
+            Topic("all"),
+        )
         for listener in listeners:
             if message is not None and run_topic in listener.topics:
                 listener.put(message)

@@ -14,8 +14,7 @@ from flask import Blueprint, Response, jsonify, make_response, request, stream_w
 
 from tradewind.metadata.database import Database
 from tradewind.metadata.sessions import find_session
-from tradewind.metadata.views.changes import find_run_pk, run_state, tasks_now
-from webui.live.hub import Hub, Listener
+from webui.live.hub import Hub, Listener, Message
 from webui.live.topics import parse_topics
 from webui.settings import STREAMS_PER_PROCESS
 from webui.web import session, web
@@ -68,20 +67,7 @@ def _events(hub: Hub, listener: Listener, db: Database, token_hash: str) -> Iter
 @pages.get("/live/now")
 def live_now() -> Response:
     """Return what a stream would say first, for browsers that must poll."""
-    words = []
-    with web().db.read() as tx:
-        for topic in parse_topics(request.args.get("topics", "")):
-            run_pk = find_run_pk(tx, *topic.names) if topic.kind == "run" else None
-            if run_pk is None:
-                words.append((topic.kind, {"topic": str(topic)}))
-                continue
-            tasks = [
-                [task.task_id, task.map_index, task.state, task.try_number, _seconds(task.started_at), _seconds(task.ended_at)]
-                for task in tasks_now(tx, run_pk)
-            ]
-            words.append(("run", {"topic": str(topic), "state": run_state(tx, run_pk), "tasks": tasks}))
+    topics = parse_topics(request.args.get("topics", ""))
+    words: list[Message] = web().hub.first_words(topics)
+    words += [(topic.kind, {"topic": str(topic)}) for topic in topics if topic.kind in ("all", "dag")]
     return jsonify(words)
-
-
-def _seconds(at: datetime | None) -> float | None:
-    return None if at is None else at.timestamp()

@@ -120,38 +120,56 @@ class LogReader:
             line, offset = _skip(file, line, offset, from_line, from_byte)
             start = offset
             texts: list[str] = []
-            for raw in _bounded(file, index.size - offset):
-                if (whole and not raw.endswith(b"\n")) or (max_lines is not None and len(texts) >= max_lines):
+            for raw, length, has_ended in _lines(file, index.size - offset):
+                if (whole and not has_ended) or (max_lines is not None and len(texts) >= max_lines):
                     break
-                if texts and offset - start + len(raw) > limit:
+                if texts and offset - start + length > limit:
                     break
-                offset += len(raw)
-                texts.append(decode_line(raw))
+                offset += length
+                texts.append(decode_line(raw, length))
         return LogWindow(line, tuple(texts), start, offset, index.size, index.line_count)
 
 
 def _skip(file: BinaryIO, line: int, offset: int, from_line: int, from_byte: int) -> tuple[int, int]:
-    """Walk from an indexed line to the line that is wanted."""
+    """Walk from an indexed line to the line that is wanted; the last line is never walked over."""
     while line < from_line or offset < from_byte:
-        raw = file.readline()
-        if not raw:
+        _, length, has_ended = _read_line(file)
+        if not has_ended:
+            file.seek(offset)
             break
         line += 1
-        offset += len(raw)
+        offset += length
     return line, offset
 
 
-def _bounded(file: BinaryIO, count: int) -> Iterator[bytes]:
-    """Yield lines of the next ``count`` bytes: a task that writes faster than we read must not hold the page."""
+def _lines(file: BinaryIO, count: int) -> Iterator[tuple[bytes, int, bool]]:
+    """Yield the lines that begin in the next ``count`` bytes: a task that writes faster than we read must not hold us."""
     while count > 0:
-        raw = file.readline(count)
-        if not raw:
+        raw, length, has_ended = _read_line(file)
+        if not length:
             return
-        count -= len(raw)
-        yield raw
+        count -= length
+        yield raw, length, has_ended
 
 
-def decode_line(raw: bytes) -> str:
-    """Return a line as text without its end; bytes that are no UTF-8 are shown as such."""
+def _read_line(file: BinaryIO) -> tuple[bytes, int, bool]:
+    """Return the beginning of a line, its length in bytes, and whether it has ended.
+
+    A line without end, such as a progress bar or binary output, must not fill the memory.
+    """
+    raw = file.readline(MAX_LINE * 4)
+    length, last = len(raw), raw[-1:]
+    while last and last != b"\n":
+        more = file.readline(1 << 20)
+        length += len(more)
+        if not more:
+            break
+        last = more[-1:]
+    return raw, length, last == b"\n"
+
+
+def decode_line(raw: bytes, length: int | None = None) -> str:
+    """Return a line as text without its end, cut when it is long; bytes that are no UTF-8 are shown as such."""
     text = raw.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
-    return text if len(text) <= MAX_LINE else f"{text[:MAX_LINE]} … {len(text) - MAX_LINE} more characters"
+    rest = max(len(text), length or 0) - MAX_LINE
+    return text if len(text) <= MAX_LINE else f"{text[:MAX_LINE]} … {rest} more characters"

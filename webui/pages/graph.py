@@ -25,7 +25,7 @@ from webui.formats import between, duration
 from webui.graph.cache import Picture, View
 from webui.graph.focus import around
 from webui.graph.svg import Slot
-from webui.pages.shared import dag_head, get_run, specs
+from webui.pages.shared import dag_head, get_run
 from webui.templating import state_word
 from webui.web import now, page_args, web
 
@@ -153,7 +153,7 @@ def graph(dag_id: str) -> str:
         run = get_run(tx, dag_id, wanted) if wanted else newest_run_page(tx, dag_id)
         tasks = list_task_lines(tx, run.pk) if run else []
         version_id = run.version_id if run else head.dag.version_id
-        spec = specs.get(tx, version_id) if version_id is not None else None
+        spec = web().specs.get(tx, version_id) if version_id is not None else None
         recent = list_run_lines(tx, dag_id=dag_id, limit=25)
         before, after = neighbours(tx, run) if run else (None, None)
     view = graph_view(spec, version_id or 0, run, tasks) if spec else None

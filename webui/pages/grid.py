@@ -18,7 +18,7 @@ from tradewind.metadata.views.runs import (
 from tradewind.model.spec import DagSpec, TaskSpec
 from webui.formats import between
 from webui.graph.scene import Groups, task_label
-from webui.pages.shared import dag_head, specs
+from webui.pages.shared import dag_head
 from webui.web import now, web
 
 pages: Final = Blueprint("grid", __name__)
@@ -62,7 +62,7 @@ def dag(dag_id: str) -> str:
         runs = list_grid_runs(tx, dag_id, until=selected.run_after if selected else None, limit=limit)
         states = task_states(tx, [run.pk for run in runs])
         totals = count_runs_by_state(tx, dag_id)
-        spec = specs.get(tx, head.dag.version_id) if head.dag.version_id is not None else None
+        spec = web().specs.get(tx, head.dag.version_id) if head.dag.version_id is not None else None
     return render_template(
         "grid.html",
         head=head,

@@ -26,7 +26,10 @@ def health_report() -> dict[str, Any]:
         with web().db.read() as tx:
             processes = list_processes(tx, now())
     except Exception:  # whatever the driver says, the answer is that it does not answer
-        return {"metadatabase": {"status": "unhealthy"}, "scheduler": {"status": None, "latest_scheduler_heartbeat": None}}
+        return {
+            "metadatabase": {"status": "unhealthy"},
+            "scheduler": {"status": None, "latest_scheduler_heartbeat": None},
+        }
     schedulers = [process for process in processes if process.kind == "scheduler"]
     newest = max((process.heartbeat_at for process in schedulers), default=None)
     is_up = any(process.expires_at > now() for process in schedulers)

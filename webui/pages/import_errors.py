@@ -19,5 +19,8 @@ def import_errors() -> str:
         errors = list_import_errors(tx, after=request.args.get("after", ""), limit=PAGE + 1)
         total = count_import_errors(tx)
     return render_template(
-        "import_errors.html", errors=errors[:PAGE], total=total, after=errors[PAGE - 1].path if len(errors) > PAGE else None
+        "import_errors.html",
+        errors=errors[:PAGE],
+        total=total,
+        after=errors[PAGE - 1].path if len(errors) > PAGE else None,
     )

@@ -15,7 +15,7 @@ from tradewind.model.states import FINAL_RUN_STATES
 from webui.actions import Why, why
 from webui.pages.graph import graph_view
 from webui.pages.grid import flow_ranks
-from webui.pages.shared import dag_head, get_run, specs
+from webui.pages.shared import dag_head, get_run
 from webui.web import now, web
 
 pages: Final = Blueprint("run", __name__)
@@ -41,7 +41,7 @@ def run(dag_id: str, run_id: str) -> str:
     with web().db.read() as tx:
         head = dag_head(tx, dag_id)
         this = get_run(tx, dag_id, run_id)
-        spec = specs.get(tx, this.version_id)
+        spec = web().specs.get(tx, this.version_id)
         tasks = list_task_lines(tx, this.pk)
         earlier, later = neighbours(tx, this)
         after = request.args.get("after", "")

@@ -35,9 +35,7 @@ def _list(dag_id: str | None, head: DagHead | None) -> str:
     run_type = RunType(kind) if kind in set(RunType) else None
     before = _cursor(request.args.get("before", ""))
     with web().db.read() as tx:
-        lines = list_run_lines(
-            tx, dag_id=dag_id, states=states, run_type=run_type, before=before, limit=PAGE + 1
-        )
+        lines = list_run_lines(tx, dag_id=dag_id, states=states, run_type=run_type, before=before, limit=PAGE + 1)
         failures = first_failures(tx, [line.pk for line in lines if line.state is RunState.FAILED])
     more = page_args(before=_cursor_text(lines[PAGE - 1])) if len(lines) > PAGE else None
     return render_template(

@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tradewind.errors import NotFound
-from tradewind.metadata.dags import DagRow, ImportErrorRow, get_dag, load_spec
+from tradewind.metadata.dags import DagRow, ImportErrorRow, get_dag
 from tradewind.metadata.views.files import find_import_error
 from tradewind.metadata.views.runs import RunPage, find_run_page
 from tradewind.model.spec import DagSpec
+from webui.web import web
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-KEEP: Final = 64
-
-
-class SpecCache:
-    """Specs of DAG versions. A version never changes, so what is kept stays right."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._kept: OrderedDict[int, DagSpec] = OrderedDict()
-
-    def get(self, tx: Connection, version_id: int) -> DagSpec:
-        """Return the spec of a version."""
-        with self._lock:
-            if version_id in self._kept:
-                self._kept.move_to_end(version_id)
-                return self._kept[version_id]
-        spec = load_spec(tx, version_id)
-        with self._lock:
-            self._kept[version_id] = spec
-            while len(self._kept) > KEEP:
-                self._kept.popitem(last=False)
-        return spec
-
-
-specs: Final = SpecCache()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +29,7 @@ def dag_head(tx: Connection, dag_id: str) -> DagHead:
     """Return the header. Raises :class:`NotFound` with the nearest name."""
     dag = get_dag(tx, dag_id)
     error = find_import_error(tx, dag.file_path) if dag.has_import_error else None
-    return DagHead(dag, specs.get(tx, dag.version_id) if dag.version_id is not None else None, error)
+    return DagHead(dag, web().specs.get(tx, dag.version_id) if dag.version_id is not None else None, error)
 
 
 def get_run(tx: Connection, dag_id: str, run_id: str) -> RunPage:

@@ -19,7 +19,7 @@ from tradewind.model.states import FINAL_TASK_STATES, TaskState
 from webui.actions import why
 from webui.logs.markup import LogMarkup
 from webui.logs.window import LogWindow
-from webui.pages.shared import DagHead, dag_head, get_run, specs
+from webui.pages.shared import DagHead, dag_head, get_run
 from webui.web import wants_part, web, zone
 
 pages: Final = Blueprint("task", __name__)
@@ -43,7 +43,7 @@ def _load(dag_id: str, run_id: str, task_id: str, map_index: int) -> TaskPage:
     with web().db.read() as tx:
         head = dag_head(tx, dag_id)
         run = get_run(tx, dag_id, run_id)
-        spec = specs.get(tx, run.version_id)
+        spec = web().specs.get(tx, run.version_id)
         task = find_task_line(tx, run.pk, task_id, map_index)
         if task is None:
             known = [known.task_id for known in spec.tasks]
@@ -144,4 +144,3 @@ def _raw(page: TaskPage) -> Response:
     response = send_file(page.log_path, mimetype="text/plain", as_attachment=as_file, download_name=name, etag=False)
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     return response
-

@@ -116,7 +116,7 @@ def _read_conf(params: Mapping[str, ParamSpec]) -> tuple[list[Field], dict[str, 
     except json.JSONDecodeError as error:
         return fields, conf, f"The configuration is no JSON: {error.msg} in line {error.lineno}, column {error.colno}."
     if not isinstance(extra, dict):
-        return fields, conf, "The configuration must be a JSON object, like {\"day\": \"2013-01-01\"}."
+        return fields, conf, 'The configuration must be a JSON object, like {"day": "2013-01-01"}.'
     return fields, {**conf, **extra}, ""
 
 

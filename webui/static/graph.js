@@ -32,8 +32,12 @@ function fit() {
   look.k = Math.min(1.25, Math.max(0.12, Math.min(room.w / size.w, room.h / size.h)));
   look.x = (canvas.clientWidth - size.w * look.k) / 2;
   look.y = Math.max(52, (canvas.clientHeight - size.h * look.k) / 2);
-  // A graph too large to read is shown readable from its beginning.
-  if (look.k < 0.45) { look.k = 0.75; look.x = 16; look.y = Math.max(52, (canvas.clientHeight - size.h * look.k) / 2); if (size.h * look.k > canvas.clientHeight) look.y = 52; }
+  // A graph too large to read as a whole is shown readable, from its beginning.
+  if (look.k < 0.45) {
+    look.k = 0.75;
+    look.x = Math.max(16, (canvas.clientWidth - size.w * look.k) / 2);
+    look.y = Math.max(52, (canvas.clientHeight - size.h * look.k) / 2);
+  }
   show();
 }
 function zoom(by, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) {

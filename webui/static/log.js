@@ -27,7 +27,9 @@ function start() {
     for (let box = line.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
     log.querySelector(".at")?.classList.remove("at");
     line.classList.add("at");
-    line.scrollIntoView({ block: "center" });
+    // Not scrollIntoView: that would also move the page, and hide its head.
+    const far = line.getBoundingClientRect().top - log.getBoundingClientRect().top;
+    log.scrollTop += far - log.clientHeight / 3;
   }
 
   // --- what is new

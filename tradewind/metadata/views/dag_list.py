@@ -59,7 +59,7 @@ class RunBar:
 def list_dag_lines(tx: Connection, wanted: DagFilter, *, after: str, limit: int) -> list[DagLine]:
     """Return up to ``limit`` active DAGs whose id sorts behind ``after``, by id."""
     error = DagFile.error.is_not(None).label("has_import_error")
-    query = (
+    query: Select[*tuple[Any, ...]] = (
         select(
             Dag.dag_id, Dag.display_name, Dag.description, Dag.is_paused, Dag.owners, Dag.schedule_summary,
             Dag.next_run_after, error,
@@ -76,7 +76,7 @@ def list_dag_lines(tx: Connection, wanted: DagFilter, *, after: str, limit: int)
 
 def count_dag_lines(tx: Connection, wanted: DagFilter) -> int:
     """Return how many lines the filter leaves, or :data:`COUNT_CAP` when there are that many or more."""
-    query = select(Dag.dag_id).join(DagFile, DagFile.path == Dag.file_path, isouter=True)
+    query: Select[*tuple[Any, ...]] = select(Dag.dag_id).join(DagFile, DagFile.path == Dag.file_path, isouter=True)
     inner = _filtered(query, wanted).limit(COUNT_CAP).subquery()
     return tx.execute(select(func.count()).select_from(inner)).scalar_one()
 
@@ -130,7 +130,7 @@ def newest_runs(tx: Connection, dag_ids: Sequence[str], limit: int) -> dict[str,
     return bars
 
 
-def _filtered(query: Select[Any], wanted: DagFilter) -> Select[Any]:
+def _filtered(query: Select[*tuple[Any, ...]], wanted: DagFilter) -> Select[*tuple[Any, ...]]:
     query = query.where(Dag.is_active)
     if wanted.text:
         columns = (Dag.dag_id, Dag.display_name, Dag.description)

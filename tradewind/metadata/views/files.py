@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from typing import Any
+
+from sqlalchemy import Connection, Select, select
 
 from tradewind.metadata.dag_files import ImportErrorRow
 from tradewind.metadata.models import DagFile
@@ -11,5 +13,6 @@ from tradewind.metadata.models import DagFile
 def find_import_error(tx: Connection, path: str) -> ImportErrorRow | None:
     """Return the import error of a file, None when it has none."""
     columns = (DagFile.path, DagFile.error, DagFile.error_line, DagFile.traceback, DagFile.parsed_at)
-    row = tx.execute(select(*columns).where(DagFile.path == path, DagFile.error.is_not(None))).one_or_none()
+    query: Select[*tuple[Any, ...]] = select(*columns).where(DagFile.path == path, DagFile.error.is_not(None))
+    row = tx.execute(query).one_or_none()
     return None if row is None else ImportErrorRow(*row)

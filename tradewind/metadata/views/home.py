@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, Select, case, func, select
 
 from tradewind.metadata.models import Attempt, Dag, DagFile, DagRun, Process, TaskInstance
 from tradewind.model.states import RunState, TaskState
@@ -62,13 +62,13 @@ def counts(tx: Connection, now: datetime) -> Counts:
     paused = func.coalesce(func.sum(case((Dag.is_paused, 1), else_=0)), 0)
     dags = tx.execute(select(func.count(), paused).select_from(Dag).where(Dag.is_active)).one()
     active = select(DagRun.state, func.count()).where(DagRun.state.in_([RunState.QUEUED, RunState.RUNNING]))
-    live = dict(tx.execute(active.group_by(DagRun.state)).tuples().all())
+    live = {state: count for state, count in tx.execute(active.group_by(DagRun.state))}
     since = now - timedelta(hours=24)
     # Bounded by the index on run_after; runs that waited for more than a week before they ended are not counted.
     ended = select(DagRun.state, func.count()).where(
         DagRun.run_after >= since - timedelta(days=7), DagRun.ended_at >= since
     )
-    over = dict(tx.execute(ended.group_by(DagRun.state)).tuples().all())
+    over = {state: count for state, count in tx.execute(ended.group_by(DagRun.state))}
     errors = tx.execute(select(func.count()).select_from(DagFile).where(DagFile.error.is_not(None))).scalar_one()
     return Counts(
         dags=dags[0],
@@ -113,7 +113,7 @@ def first_failures(tx: Connection, run_pks: Sequence[int]) -> dict[int, FailedTa
 
 def next_runs(tx: Connection, limit: int) -> list[NextRun]:
     """Return the DAGs that are due next."""
-    query = (
+    query: Select[*tuple[Any, ...]] = (
         select(Dag.dag_id, Dag.schedule_summary, Dag.next_run_after)
         .where(Dag.is_active, ~Dag.is_paused, Dag.next_run_after.is_not(None))
         .order_by(Dag.next_run_after)

@@ -91,7 +91,7 @@ class EventLine:
 
 
 _RUN = DagRun
-_PAGE = (
+_PAGE: Select[*tuple[Any, ...]] = (
     select(
         _RUN.id, _RUN.dag_id, _RUN.run_id, _RUN.version_id, DagVersion.number, _RUN.run_type, _RUN.triggered_by,
         _RUN.triggering_user, _RUN.logical_date, _RUN.data_interval_start, _RUN.data_interval_end, _RUN.run_after,
@@ -99,7 +99,7 @@ _PAGE = (
     )
     .join(DagVersion, DagVersion.id == _RUN.version_id)
 )  # fmt: skip
-_LINES = (
+_LINES: Select[*tuple[Any, ...]] = (
     select(
         _RUN.id, _RUN.dag_id, _RUN.run_id, _RUN.run_type, _RUN.state, _RUN.run_after, _RUN.logical_date,
         _RUN.queued_at, _RUN.started_at, _RUN.ended_at, _RUN.triggering_user, DagVersion.number, _RUN.note, _RUN.reason,
@@ -107,7 +107,7 @@ _LINES = (
     .join(DagVersion, DagVersion.id == _RUN.version_id)
 )  # fmt: skip
 _TI = TaskInstance
-_TASKS = select(
+_TASKS: Select[*tuple[Any, ...]] = select(
     _TI.task_id, _TI.map_index, _TI.state, _TI.try_number, _TI.max_tries, _TI.scheduled_at, _TI.queued_at,
     _TI.started_at, _TI.ended_at, _TI.retry_at, _TI.reason, _TI.note,
 )  # fmt: skip
@@ -196,7 +196,9 @@ def list_events(
 ) -> list[EventLine]:
     """Return the log of a run in order, from behind ``after_seq`` on; of one task alone when it is named."""
     row = RunEvent
-    query: Select[Any] = select(row.seq, row.at, row.kind, row.task_id, row.map_index, row.try_number, row.payload)
+    query: Select[*tuple[Any, ...]] = select(
+        row.seq, row.at, row.kind, row.task_id, row.map_index, row.try_number, row.payload
+    )
     query = query.where(row.run_pk == run_pk, row.seq > after_seq).order_by(row.seq).limit(limit)
     if task_id is not None:
         query = query.where(row.task_id == task_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from tradewind.metadata.models import Attempt, TaskInstance, XCom
 from tradewind.metadata.views.runs import TaskLine
@@ -53,7 +53,7 @@ class XComLine:
 def find_task_line(tx: Connection, run_pk: int, task_id: str, map_index: int) -> TaskLine | None:
     """Return one task instance, or None."""
     ti = TaskInstance
-    query = select(
+    query: Select[*tuple[Any, ...]] = select(
         ti.task_id, ti.map_index, ti.state, ti.try_number, ti.max_tries, ti.scheduled_at, ti.queued_at, ti.started_at,
         ti.ended_at, ti.retry_at, ti.reason, ti.note,
     ).where(ti.run_pk == run_pk, ti.task_id == task_id, ti.map_index == map_index)  # fmt: skip
@@ -64,7 +64,7 @@ def find_task_line(tx: Connection, run_pk: int, task_id: str, map_index: int) ->
 def list_attempts(tx: Connection, run_pk: int, task_id: str, map_index: int) -> list[AttemptLine]:
     """Return the attempts of a task instance, the first one first."""
     at = Attempt
-    query = select(
+    query: Select[*tuple[Any, ...]] = select(
         at.id, at.try_number, at.state, at.executor, at.queue, at.pool, at.pool_slots, at.queued_at, at.started_at,
         at.ended_at, at.outcome, at.error, at.hostname, at.pid, at.exit_code, at.signal, at.peak_rss_bytes,
         at.cpu_seconds, at.rendered,
