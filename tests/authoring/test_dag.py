@@ -71,9 +71,21 @@ def test_what_does_not_exist_yet_is_refused(arguments):
         DAG("etl", **arguments)
 
 
-def test_what_has_no_effect_warns_at_the_line_of_the_file():
-    with pytest.warns(IgnoredArgumentWarning, match="access_control has no effect") as caught:
-        DAG("etl", access_control={"team": {"can_read"}})
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"access_control": {"team": {"can_read"}}},
+        {"on_failure_callback": print},
+        {"on_success_callback": [print]},
+        {"max_consecutive_failed_dag_runs": 3},
+        {"sla_miss_callback": print},
+        {"rerun_with_latest_version": True},
+    ],
+)
+def test_what_has_no_effect_warns_at_the_line_of_the_file(arguments):
+    (name,) = arguments
+    with pytest.warns(IgnoredArgumentWarning, match=f"DAG 'etl': {name} has no effect") as caught:
+        DAG("etl", **arguments)
 
     assert caught[0].filename == __file__
 

@@ -175,3 +175,22 @@ def test_a_copy_for_an_attempt_leaves_the_task_as_it_is():
         assert Rehearsal(made).attempt("copy", number).error is None
 
     assert (original.source, original.target) == ("{{ ds }}", ["{{ run_id }}"])
+
+
+def test_operators_can_be_executed_alone_in_a_unit_test():
+    def add(a, b=1, ds=None):
+        return [a + b, ds]
+
+    empty: Any = {}
+    dated: Any = {"ds": "2024-01-01"}
+    adder = PythonOperator(task_id="add", python_callable=add, op_args=[1])
+
+    assert adder.execute(empty) == [2, None]
+    assert adder.execute(dated) == [2, "2024-01-01"]
+    assert BashOperator(task_id="say", bash_command="echo hi").execute(empty) == "hi"
+
+    @task
+    def twice(x):
+        return x * 2
+
+    assert twice.function(4) == 8

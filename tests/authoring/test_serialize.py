@@ -17,6 +17,7 @@ from tests.authoring.support import load, only
 from tradewind import DAG, EmptyOperator, Label, PythonOperator, TaskGroup, task
 from tradewind.errors import DagCycle, DagError
 from tradewind.model.spec import decode_spec, encode_spec
+from tradewind.sdk.exceptions import NotSupportedYet
 from tradewind.sdk.graph import effective_weights
 from tradewind.sdk.serialize import to_spec
 
@@ -232,3 +233,20 @@ def test_an_output_given_late_is_wired_by_the_time_of_the_spec():
         holder["x"] = find()
 
     assert {one.task_id: one.upstream for one in to_spec(made).tasks} == {"find": (), "use": ("find",)}
+
+
+@pytest.mark.parametrize("settings", [{"depends_on_past": True}, {"wait_for_downstream": True}])
+def test_what_a_run_would_go_wrong_without_is_refused(settings):
+    made = DAG("etl")
+    EmptyOperator(task_id="it", dag=made, **settings)
+
+    with pytest.raises(NotSupportedYet, match="DAG 'etl': task 'it' has depends_on_past or wait_for_downstream"):
+        to_spec(made)
+
+
+def test_a_teardown_that_decides_the_run_is_refused():
+    made = DAG("etl")
+    EmptyOperator(task_id="it", dag=made).as_teardown(on_failure_fail_dagrun=True)
+
+    with pytest.raises(NotSupportedYet, match="teardown 'it' has on_failure_fail_dagrun"):
+        to_spec(made)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tradewind.sdk import macros
 from tradewind.sdk.connection import ConnectionAccessor
-from tradewind.sdk.context_names import CONTEXT_NAMES, LATER_NAMES
+from tradewind.sdk.context_values import Context as Context
 from tradewind.sdk.dag_run import DagRun
 from tradewind.sdk.instants import pendulum_utc, stamps
 from tradewind.sdk.task_instance import RunningTask
@@ -19,60 +19,6 @@ if TYPE_CHECKING:
     from tradewind.sdk.channel import TaskChannel
     from tradewind.sdk.dag import DAG
     from tradewind.sdk.operator import BaseOperator
-
-
-class Context(dict[str, Any]):
-    """Values by name; a dict, as in Airflow. Some are worked out only when first asked for."""
-
-    def __init__(self, values: Mapping[str, Any], lazy: Mapping[str, Callable[[], Any]]) -> None:
-        super().__init__(values)
-        self._lazy = dict(lazy)
-
-    def __missing__(self, name: str) -> Any:
-        if name in self._lazy:
-            self[name] = value = self._lazy.pop(name)()
-            return value
-        raise KeyError(_missing(name))
-
-    def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or name in self._lazy
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return a value, or ``default`` when there is no such name."""
-        return self[name] if name in self else default  # noqa: SIM401  this is get() itself
-
-    def names(self) -> frozenset[str]:
-        """Return every name there is, worked out or not."""
-        return frozenset(self.keys() | self._lazy.keys())
-
-    def unasked(self) -> list[str]:
-        """Return the names whose values were not asked for yet."""
-        return list(self._lazy)
-
-    def everything(self) -> dict[str, Any]:
-        """Return all values; those that would have to be asked of the metadata DB are worked out now."""
-        for name in list(self._lazy):
-            self[name]
-        return dict(self)
-
-    def with_extra(self, values: Mapping[str, Any]) -> Context:
-        """Return a copy with ``values`` over it."""
-        return Context({**self, **values}, self._lazy)
-
-    def render(self, task: BaseOperator, text: str) -> Any:
-        """Return ``text`` rendered as a template of ``task``."""
-        # Late: Jinja2 is needed only by tasks that have templates.
-        from tradewind.sdk.templates import Renderer
-
-        return Renderer(task, self).render_value(text)
-
-
-def _missing(name: str) -> str:
-    if name in LATER_NAMES:
-        return f"{name} (it exists in Airflow and is not supported yet)"
-    if name in CONTEXT_NAMES:
-        return f"{name} (this run has no logical date, so it has no dates or intervals; use dag_run.run_after)"
-    return name
 
 
 def build_context(order: AttemptOrder, dag: DAG, task: BaseOperator, channel: TaskChannel) -> Context:

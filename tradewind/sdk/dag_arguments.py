@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict
 
 from tradewind.sdk import arguments, defaults
+from tradewind.sdk.exceptions import IgnoredArgumentWarning
 from tradewind.sdk.operator_arguments import Argument
 from tradewind.sdk.params import ParamsDict
 
@@ -94,6 +95,23 @@ def _links(who: str, name: str, value: Any) -> dict[str, str]:
     return links
 
 
+def _callbacks(who: str, name: str, value: Any) -> list[Callable[..., Any]]:
+    functions = arguments.callbacks(who, name, value)
+    if functions:
+        arguments.warn_user(
+            f"{who}: {name} has no effect: callbacks of runs are not supported yet; set it for tasks, in default_args",
+            IgnoredArgumentWarning,
+        )
+    return functions
+
+
+def _max_failures(who: str, name: str, value: Any) -> int:
+    count: int = arguments.at_least(0)(who, name, value)
+    if count:
+        arguments.warn_user(f"{who}: {name} has no effect: a DAG is not paused by failures yet", IgnoredArgumentWarning)
+    return count
+
+
 def _undefined(who: str, name: str, value: Any) -> Any:
     if value is not None and not isinstance(value, type):
         raise arguments.wrong(who, name, value, "a class of jinja2 such as jinja2.Undefined")
@@ -113,11 +131,8 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     "user_defined_filters": Argument(_dict),
     "max_active_tasks": Argument(arguments.at_least(1), lambda: defaults.current().max_active_tasks),
     "max_active_runs": Argument(arguments.at_least(1), lambda: defaults.current().max_active_runs),
-    "max_consecutive_failed_dag_runs": Argument(arguments.at_least(0), _is(0)),
     "dagrun_timeout": Argument(arguments.optional_duration),
     "catchup": Argument(arguments.boolean, lambda: defaults.current().catchup),
-    "on_success_callback": Argument(arguments.callbacks),
-    "on_failure_callback": Argument(arguments.callbacks),
     "doc_md": Argument(arguments.optional_text),
     "params": Argument(_params),
     "is_paused_upon_creation": Argument(arguments.optional_boolean),
@@ -129,6 +144,9 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     "fail_fast": Argument(arguments.boolean, _is(False)),
     "dag_display_name": Argument(arguments.optional_text),
     # accepted, without effect
+    "on_success_callback": Argument(_callbacks),
+    "on_failure_callback": Argument(_callbacks),
+    "max_consecutive_failed_dag_runs": Argument(_max_failures, _is(0)),
     "access_control": Argument(arguments.ignored("roles hold for all DAGs")),
     "sla_miss_callback": Argument(arguments.ignored("Airflow 3 ignores it as well")),
     "disable_bundle_versioning": Argument(

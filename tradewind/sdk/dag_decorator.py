@@ -10,6 +10,7 @@ from typing import Any, overload
 from tradewind.sdk.dag import DAG
 from tradewind.sdk.exceptions import DagArgumentError
 from tradewind.sdk.params import DagParam, Param
+from tradewind.sdk.signatures import signature_of
 
 
 @overload
@@ -27,7 +28,7 @@ def dag(dag_id: Any = "", **settings: Any) -> Any:
 
 
 def _maker(function: Callable[..., Any], dag_id: str, settings: dict[str, Any]) -> Callable[..., DAG]:
-    signature = inspect.signature(function)
+    signature = signature_of(function)
 
     @functools.wraps(function)
     def make(*args: Any, **kwargs: Any) -> DAG:

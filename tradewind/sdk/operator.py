@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 import logging
 from abc import ABCMeta
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from tradewind.sdk.edges import Node
 from tradewind.sdk.exceptions import DagArgumentError
 from tradewind.sdk.mapping import mapping_refused
 from tradewind.sdk.operator_arguments import ARGUMENTS, HOOKS, OperatorArguments
+from tradewind.sdk.signatures import signature_of
 from tradewind.sdk.xcom_arg import XComArg, find_outputs
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def _fills_defaults(init: Callable[..., None]) -> Callable[..., None]:
     """Wrap one ``__init__`` of an operator class: keyword arguments only, and ``default_args`` filled in."""
-    signature = inspect.signature(init)
+    signature = signature_of(init)
     named = [
         name
         for name, parameter in signature.parameters.items()
@@ -182,7 +182,7 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         names = {"task_id", "dag", "task_group", "default_args", *ARGUMENTS}
         for base in cls.__mro__:
             if "__init__" in vars(base) and issubclass(base, BaseOperator):
-                names.update(inspect.signature(base.__init__).parameters)
+                names.update(signature_of(base.__init__).parameters)
         return names - {"self", "kwargs", "args"}
 
     @classmethod

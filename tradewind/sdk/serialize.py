@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tradewind.errors import DagError
 from tradewind.model.spec import DagSpec, GroupSpec, ParamSpec, TaskSpec
-from tradewind.sdk.exceptions import ParamValidationError
+from tradewind.sdk.exceptions import NotSupportedYet, ParamValidationError
 from tradewind.sdk.graph import check_acyclic, effective_weights
 from tradewind.sdk.operator import BaseOperator
 from tradewind.sdk.operators.empty import EmptyOperator
@@ -31,6 +31,7 @@ def to_spec(dag: DAG) -> DagSpec:
     check_acyclic(dag)
     _check_schedule(dag)
     _check_setups(dag)
+    _check_supported(dag)
     weights = effective_weights(dag)
     tasks = sorted(dag.tasks, key=lambda task: task.task_id)
     return DagSpec(
@@ -167,6 +168,21 @@ def _check_setups(dag: DAG) -> None:
                     f"trigger_rule must be 'all_success', not {below.trigger_rule!r}. "
                     "Put a task between them, or change the rule."
                 )
+
+
+def _check_supported(dag: DAG) -> None:
+    """Refuse what would otherwise be silently ignored, and what a run would go wrong without."""
+    for task in dag.tasks:
+        if task.depends_on_past:
+            raise NotSupportedYet(
+                f"{dag.who}: task {task.task_id!r} has depends_on_past or wait_for_downstream, which are not "
+                "supported yet. Remove them, and set max_active_runs=1 so that runs do not overtake each other."
+            )
+        if task.on_failure_fail_dagrun:
+            raise NotSupportedYet(
+                f"{dag.who}: teardown {task.task_id!r} has on_failure_fail_dagrun, which is not supported yet. "
+                "Remove it."
+            )
 
 
 def _seconds(value: timedelta | None) -> float | None:

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, overload
 
 from tradewind.errors import did_you_mean
 from tradewind.sdk.context_names import CONTEXT_NAMES
+from tradewind.sdk.context_values import Context
 from tradewind.sdk.current import current_dag, current_group
 from tradewind.sdk.exceptions import AirflowException, DagArgumentError, NotSupportedYet
 from tradewind.sdk.mapping import mapping_refused
 from tradewind.sdk.operators.bash import BashOperator
 from tradewind.sdk.operators.python import PythonOperator, call, keyword_arguments
+from tradewind.sdk.signatures import signature_of
 from tradewind.sdk.xcom_arg import XComArg
 
 if TYPE_CHECKING:
-    from tradewind.sdk.context import Context
     from tradewind.sdk.dag import DAG
     from tradewind.sdk.task_group import TaskGroup
 
@@ -84,14 +85,14 @@ class BashTask(BashOperator):
     def execute(self, context: Context) -> Any:
         """Call the function, render the command that it returns, and run it."""
         kwargs = keyword_arguments(
-            self.python_callable, self.op_args, context.with_extra(self.op_kwargs), self.op_kwargs
+            self.python_callable, self.op_args, Context.of(context).with_extra(self.op_kwargs), self.op_kwargs
         )
         command = call(self.python_callable, self.op_args, kwargs)
         if not isinstance(command, str) or not command.strip():
             raise TypeError(
                 f"{self.who}: the function must return the command as a text that is not empty, not {command!r}."
             )
-        self.bash_command = context.render(self, command)
+        self.bash_command = Context.of(context).render(self, command)
         return super().execute(context)
 
 
@@ -126,7 +127,7 @@ class TaskFactory:
         self._check_context_parameters()
 
     def _check_context_parameters(self) -> None:
-        for parameter in inspect.signature(self.function).parameters.values():
+        for parameter in signature_of(self.function).parameters.values():
             if parameter.name in CONTEXT_NAMES and parameter.default not in (None, parameter.empty):
                 raise DagArgumentError(
                     f"@task function {self.__name__}: the parameter {parameter.name!r} gets its value from the context,"
@@ -136,7 +137,7 @@ class TaskFactory:
     @property
     def __wrapped_signature__(self) -> inspect.Signature:
         """The function's signature, where parameters that the context fills may be left out."""
-        signature = inspect.signature(self.function)
+        signature = signature_of(self.function)
         loosened, optional_from_here = [], False
         for parameter in signature.parameters.values():
             fillable = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
@@ -157,7 +158,7 @@ class TaskFactory:
         except TypeError as error:
             raise DagArgumentError(
                 f"@task function {self.__name__}() was called with arguments that do not fit: {error}. "
-                f"Its signature is {self.__name__}{inspect.signature(self.function)}."
+                f"Its signature is {self.__name__}{signature_of(self.function)}."
             ) from None
         settings = {"multiple_outputs": returns_mapping(self.function), **self.settings}
         settings["task_id"] = free_task_id(
@@ -219,8 +220,6 @@ def free_task_id(wanted: str, dag: DAG | None, group: TaskGroup | None) -> str:
 
 def returns_mapping(function: Callable[..., Any]) -> bool:
     """Return whether the function says by its annotation that it returns a dict; then it has multiple outputs."""
-    if "return" not in getattr(function, "__annotations__", {}):
-        return False
     try:
         annotation = typing.get_type_hints(function).get("return")
     except Exception:

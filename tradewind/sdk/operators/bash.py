@@ -158,13 +158,14 @@ def _codes(value: int | Container[int] | None) -> Container[int]:
 
 def context_variables(context: Context) -> dict[str, str]:
     """Return the variables by which a command knows which task of which run it is; names as in Airflow."""
-    ti = context["ti"]
-    run = context["dag_run"]
+    if "ti" not in context:  # a unit test's context may be empty
+        return {}
+    ti, date = context["ti"], context["dag_run"].logical_date
     found = {
         "AIRFLOW_CTX_DAG_OWNER": context["task"].owner,
         "AIRFLOW_CTX_DAG_ID": ti.dag_id,
         "AIRFLOW_CTX_TASK_ID": ti.task_id,
-        "AIRFLOW_CTX_LOGICAL_DATE": run.logical_date.isoformat() if run.logical_date else None,
+        "AIRFLOW_CTX_LOGICAL_DATE": date.isoformat() if date else None,
         "AIRFLOW_CTX_TRY_NUMBER": str(ti.try_number),
         "AIRFLOW_CTX_DAG_RUN_ID": ti.run_id,
     }

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
+from typing import Any, ClassVar, Unpack, cast
 
 from tradewind.sdk import arguments
+from tradewind.sdk.context_values import Context
 from tradewind.sdk.exceptions import DagArgumentError
 from tradewind.sdk.operator import BaseOperator
 from tradewind.sdk.operator_arguments import OperatorArguments
-
-if TYPE_CHECKING:
-    from tradewind.sdk.context import Context
+from tradewind.sdk.signatures import signature_of
 
 
 class PythonOperator(BaseOperator):
@@ -58,7 +57,7 @@ class PythonOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Call the function and return what it returns."""
-        context = context.with_extra({**self.op_kwargs, "templates_dict": self.templates_dict})
+        context = Context.of(context).with_extra({**self.op_kwargs, "templates_dict": self.templates_dict})
         kwargs = keyword_arguments(self.python_callable, self.op_args, context, self.op_kwargs)
         result = call(self.python_callable, self.op_args, kwargs)
         if self.show_return_value_in_logs:
@@ -96,7 +95,7 @@ def keyword_arguments(
         DagArgumentError: a positional argument takes the place of a parameter that the context fills.
     """
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = list(signature_of(function).parameters.values())
     except ValueError:  # some built-in functions have no signature; they take what they are given
         return dict(given)
     positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
