@@ -17,6 +17,8 @@ import sqlalchemy as sa
 
 from flights_etl import address, clean, files, report, source, warehouse
 
+pytestmark = pytest.mark.xdist_group("flights")  # one worker: the year is read once
+
 # First and last days of the source's parts, both daylight-saving days, the end of February, a blizzard, a holiday.
 DAYS = [date(2013, m, d) for m, d in [(1, 1), (2, 9), (2, 28), (3, 10), (9, 30), (10, 1), (11, 3), (11, 28), (12, 31)]]
 
