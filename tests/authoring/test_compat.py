@@ -134,12 +134,46 @@ def test_what_airflow_3_has_dropped_is_taken_with_the_new_form_named():
         ("from airflow.sdk import Asset", "Assets are not supported yet"),
         ("from airflow.providers.amazon.aws.hooks.s3 import S3Hook", "call the system's own client library"),
         ("import airflow.settings", "use the REST API"),
+        ("from airflow.operators.trigger_dagrun import TriggerDagRunOperator", "tradewind dags trigger"),
+        ("from airflow.operators.python import PythonVirtualenvOperator", "Other environments are not supported yet"),
         ("from airflow import nonsense", "nonsense"),
     ],
 )
 def test_what_does_not_exist_says_what_to_do(statement, says):
     with pytest.raises(ImportError, match=says):
         exec(statement, {})
+
+
+def test_an_operator_of_airflow_2_goes_on_working(tmp_path):
+    with pytest.warns(DeprecationWarning, match="apply_defaults is gone"):
+        made = only(
+            load(
+                tmp_path,
+                """
+                from airflow import DAG
+                from airflow.models import BaseOperator
+                from airflow.utils.decorators import apply_defaults
+                from airflow.utils.log.logging_mixin import LoggingMixin
+
+                class Copy(BaseOperator, LoggingMixin):
+                    @apply_defaults
+                    def __init__(self, source, *args, **kwargs):
+                        super().__init__(*args, **kwargs)
+                        self.source = source
+
+                    def execute(self, context):
+                        self.log.info("copying")
+                        return self.source
+
+                with DAG("two", default_args={"source": "s3"}) as dag:
+                    Copy(task_id="copy")
+                """,
+            )
+        )
+    run = Rehearsal(made)
+    run.all()
+
+    assert run.xcoms("copy") == {"return_value": "s3"}
 
 
 def test_attributes_that_do_not_exist_are_attribute_errors():

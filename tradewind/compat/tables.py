@@ -99,6 +99,7 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "DAG": "sdk.dag:DAG",
         "BaseOperator": "sdk.operator:BaseOperator",
         "Connection": "sdk.connection:Connection",
+        "DagRun": "sdk.dag_run:DagRun",
         "Param": "sdk.params:Param",
         "TaskInstance": "sdk.task_instance:RunningTask",
         "Variable": "sdk.variable:Variable",
@@ -107,10 +108,12 @@ TABLES: Final[dict[str, dict[str, str]]] = {
     "airflow.models.baseoperator": {"BaseOperator": "sdk.operator:BaseOperator", **_EDGES},
     "airflow.models.connection": {"Connection": "sdk.connection:Connection"},
     "airflow.models.dag": _DAG,
+    "airflow.models.dagrun": {"DagRun": "sdk.dag_run:DagRun"},
     "airflow.models.param": _PARAMS,
     "airflow.models.taskinstance": {"TaskInstance": "sdk.task_instance:RunningTask"},
     "airflow.models.variable": {"Variable": "sdk.variable:Variable"},
     "airflow.models.xcom_arg": {"XComArg": "sdk.xcom_arg:XComArg"},
+    "airflow.hooks.base_hook": {"BaseHook": "sdk.connection:BaseHook ! airflow.sdk.BaseHook"},
     "airflow.hooks.base": {"BaseHook": "sdk.connection:BaseHook"},
     "airflow.macros": {
         name: f"sdk.macros:{name}"
@@ -166,10 +169,12 @@ TABLES: Final[dict[str, dict[str, str]]] = {
     "airflow.utils.dates": {
         "days_ago": "compat.dates:days_ago ! datetime(2026, 1, 1, tzinfo=UTC)",
     },
+    "airflow.utils.decorators": {"apply_defaults": "compat.leftovers:apply_defaults ! nothing: it is not needed"},
     "airflow.utils.edgemodifier": _LABEL,
     "airflow.utils.helpers": {
         **{name: f"{place} ! from airflow.sdk import {name}" for name, place in _EDGES.items()},
     },
+    "airflow.utils.log.logging_mixin": {"LoggingMixin": "compat.leftovers:LoggingMixin"},
     "airflow.utils.state": {**_STATES, "State": "sdk.states:State"},
     "airflow.utils.task_group": {"TaskGroup": "sdk.task_group:TaskGroup"},
     "airflow.utils.timezone": {
@@ -214,6 +219,13 @@ HINTS: Final[dict[str, str]] = {
     "airflow.operators.python.ShortCircuitOperator": _SHORT,
     "airflow.providers.standard.operators.python.Branch": _BRANCH,
     "airflow.providers.standard.operators.python.ShortCircuit": _SHORT,
+    "airflow.operators.trigger_dagrun": f"Runs triggered by tasks {_LATER} Use `tradewind dags trigger`.",
+    "airflow.providers.standard.operators.trigger_dagrun": f"Runs triggered by tasks {_LATER} Use the REST API.",
+    "airflow.operators.python.PythonVirtualenvOperator": f"Other environments {_LATER} Use BashOperator.",
+    "airflow.operators.python.ExternalPythonOperator": f"Other environments {_LATER} Use BashOperator.",
+    "airflow.operators.email": "Tradewind sends no mail; send it in a @task.",
+    "airflow.configuration": "Tasks do not see the configuration; use a Variable or params.",
+    "airflow.plugins_manager": f"Plugins {_LATER}",
     "airflow.settings": "A task cannot reach the metadata DB; use the REST API.",
     "airflow.utils.session": "A task cannot reach the metadata DB; use the REST API.",
     "airflow.utils.db": "A task cannot reach the metadata DB; use the REST API.",
