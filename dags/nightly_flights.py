@@ -12,6 +12,7 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, Connection, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
+
 from flights_etl import clean, files, report, source
 from flights_etl.address import sqlalchemy_url
 
