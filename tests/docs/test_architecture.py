@@ -16,7 +16,6 @@ ALLOWED_OUTSIDE: Final = {
 }
 
 EXCEPTIONS: Final = {
-    "scheduler/doorbell.py": "psycopg",  # listens to NOTIFY on a connection of its own, outside any transaction
     "tradewind/console/info.py": "sqlite3",  # tells its version
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,3 +106,26 @@ def test_commands_and_their_options_exist(page: Path):
         ]
 
     assert wrong == []
+
+
+BLOCKS = [
+    pytest.param(block, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, block in enumerate(
+        re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    )
+]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_dag_files_in_the_pages_can_be_read(block: str, tmp_path: Path):
+    (tmp_path / "example.py").write_text(block)
+    code = (
+        "from tradewind import compat; compat.install()\n"
+        "from tradewind.sdk.loader import load_dag_file; from tradewind.sdk.serialize import to_spec\n"
+        "print([to_spec(dag).dag_id for dag in load_dag_file('example.py')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() != "[]"
