@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
+from executors.runner import attempts
 from tests.executors.stores import put_attempt, put_connection, put_run, put_variable, put_version
 from tests.executors.workbench import Workbench
 from tradewind.metadata.database import Database
@@ -184,14 +185,16 @@ def test_a_timeout_in_the_middle_of_a_question_does_not_mix_up_the_answers(bench
     assert value_of(bench.run_task("asks_under_alarms")) == "[0,true]"
 
 
-def test_rendered_fields_come_with_the_end_of_a_short_task(bench):
+def test_rendered_fields_come_with_the_end_of_a_short_task(bench, monkeypatch):
+    monkeypatch.setattr(attempts, "HOLD_BACK_SECONDS", 30.0)  # any task is short now
     ended = bench.run_task("templated")
 
     assert ended.rendered is not None
     assert ended.rendered["bash_command"] == "sleep 0; echo 2026-01-05"
 
 
-def test_rendered_fields_come_with_the_start_of_a_long_task_and_once(bench):
+def test_rendered_fields_come_with_the_start_of_a_long_task_and_once(bench, monkeypatch):
+    monkeypatch.setattr(attempts, "HOLD_BACK_SECONDS", 1.0)  # time to render, on a busy machine too
     bench.run_task("templated")
     order = bench.order("slow")
     bench.executor.submit([order])
