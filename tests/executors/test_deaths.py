@@ -183,18 +183,18 @@ def test_a_task_that_closes_its_channel_is_ended_and_told_why(bench, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("point", "outcome"),
+    ("point", "task_id", "outcome"),
     [
-        ("task-before-run", Outcome.FAILED),
-        ("task-before-result", Outcome.FAILED),
-        ("task-after-result", Outcome.SUCCESS),  # it had said so
-        ("keeper-after-fork", Outcome.LOST),
+        ("task-before-run", "good", Outcome.FAILED),
+        ("task-before-result", "good", Outcome.FAILED),
+        ("task-after-result", "good", Outcome.SUCCESS),  # it had said so
+        ("keeper-after-fork", "cleans_up", Outcome.LOST),
     ],
 )
-def test_a_kill_at_a_named_point_gives_one_end_and_hinders_nobody(make_bench, tmp_path, point, outcome):
+def test_a_kill_at_a_named_point_gives_one_end_and_hinders_nobody(make_bench, tmp_path, point, task_id, outcome):
     bench = make_bench(environ={KILL_AT: point, KILL_ONCE: str(tmp_path / "once")})
     bench.write_dag(TASKS)
-    order = bench.order("good")
+    order = bench.order(task_id)
 
     (ended,) = bench.run(order)
 
