@@ -104,11 +104,12 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def redis_url(worker_id: str) -> Iterator[str]:
-    """The URL of an empty Redis database of this worker's own."""
+    """The URL of an empty Redis database of this worker's own: the one given, or those after it."""
     import redis  # not installed with the core; only tests that ask for it need it
 
-    given = os.environ.get("TEST_REDIS_URL")
-    url = given or f"{address_of('redis')}/{int(worker_id.removeprefix('gw') or 0) if worker_id != 'master' else 0}"
+    server, _, first = (os.environ.get("TEST_REDIS_URL") or f"{address_of('redis')}/0").rpartition("/")
+    worker = int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0
+    url = f"{server}/{int(first) + worker}"
     client = redis.Redis.from_url(url)
     client.flushdb()
     yield url
