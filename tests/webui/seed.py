@@ -102,7 +102,8 @@ class Seed:
                 insert(Dag).values(
                     dag_id=dag_id, file_path=path, is_active=True, is_paused=paused, max_active_runs=16,
                     description=description, schedule_summary=schedule, owners="airflow", created_at=self.now,
-                    parsed_at=self.now, next_run_after=self.now + timedelta(hours=7) if schedule and not paused else None,
+                    parsed_at=self.now,
+                    next_run_after=self.now + timedelta(hours=7) if schedule and not paused else None,
                 )
             )  # fmt: skip
             version = tx.execute(
@@ -182,7 +183,8 @@ class Seed:
         tx.execute(
             insert(TaskInstance).values(
                 run_pk=pk, task_id=task_id, map_index=-1, dag_id=dag_id, state=state, try_number=1 if queued else 0,
-                max_tries=3, failures=1 if state is TaskState.FAILED else 0, losses=0, attempt_id=aid if queued else None,
+                max_tries=3, failures=1 if state is TaskState.FAILED else 0, losses=0,
+                attempt_id=aid if queued else None,
                 scheduled_at=at, queued_at=at if queued else None,
                 started_at=at + timedelta(seconds=step * 0.15) if ran else None,
                 ended_at=at + timedelta(seconds=step) if is_over else None,
@@ -293,7 +295,8 @@ def showcase(seed: Seed) -> None:
         doc_md="Loads **one day** of flights. See [nycflights13](https://example.org).",
         edge_labels={"load>check_counts": "rows"},
         params={
-            "day": ParamSpec({"type": "string", "format": "date", "title": "Day"}, "2013-01-01", description="Day to load"),
+            "day": ParamSpec({"type": "string", "format": "date", "title": "Day"}, "2013-01-01",
+                             description="Day to load"),
             "chunk_rows": ParamSpec({"type": "integer", "minimum": 1, "maximum": 100000}, 5000),
             "dry_run": ParamSpec({"type": "boolean"}, False, description="Write nothing"),
             "carriers": ParamSpec({"type": "array", "items": {"type": "string"}}, ["AA", "UA"]),
@@ -335,8 +338,9 @@ def showcase(seed: Seed) -> None:
         ("billing_export", "0 6 1 * *", ("finance",), None),
         ("ml_features", "@hourly", ("ml", "finance"), "Feature tables for the ranking model"),
     ):
-        made = seed.dag(name, small, schedule=schedule, tags=tags, description=words, paused=name == "example_branching",
-                        error="ModuleNotFoundError: No module named 'billing'" if name == "billing_export" else None)  # fmt: skip
+        error = "ModuleNotFoundError: No module named 'billing'" if name == "billing_export" else None
+        is_paused = name == "example_branching"
+        made = seed.dag(name, small, schedule=schedule, tags=tags, description=words, paused=is_paused, error=error)
         for hour in range(12):
             state = RunState.FAILED if (hour + len(name)) % 6 == 0 else RunState.SUCCESS
             states = {"a": "success", "b": "failed" if state is RunState.FAILED else "success",

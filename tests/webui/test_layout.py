@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -50,7 +50,8 @@ def holds(outer: Rect, inner: Rect) -> bool:
 
 
 def around(scene: Scene, item: str) -> set[str]:
-    parent = {thing.id: thing.parent for thing in (*scene.leaves, *scene.groups)}
+    parent = {leaf.id: leaf.parent for leaf in scene.leaves}
+    parent.update({group.id: group.parent for group in scene.groups})
     found = set()
     here = parent[item]
     while here is not None:
@@ -136,7 +137,7 @@ def test_a_ring_is_broken_at_one_edge():
 
 def test_a_chain_of_ten_thousand_does_not_exhaust_the_stack():
     names = [str(n) for n in range(10_000)]
-    edges = list(zip(names, names[1:], strict=False))
+    edges = list(pairwise(names))
     forward, _ = split_back_edges(names, edges)
     assert rank_items(names, forward)["9999"] == 9999
 
@@ -148,7 +149,7 @@ def test_crossing_lines_are_untangled():
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30))
 def test_isotonic_regression_never_falls_and_leaves_sorted_wishes_alone(wishes):
     result = isotonic(wishes, [1.0] * len(wishes))
-    assert all(a <= b + 1e-9 for a, b in zip(result, result[1:], strict=False))
+    assert all(a <= b + 1e-9 for a, b in pairwise(result))
     assert isotonic(sorted(wishes), [1.0] * len(wishes)) == pytest.approx(sorted(wishes))
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from tests.webui.conftest import csrf_of
 from tests.webui.seed import ETL_GROUPS, ETL_TASKS, FAILED_LOG, showcase
@@ -122,7 +122,7 @@ def test_runs_go_on_where_the_page_ended_even_when_due_at_the_same_instant(clien
         seed.run("d", version, {}, run_id=f"run-{number:03}", due=seed.now - timedelta(minutes=number // 30))
         # only one may have a logical date
         with seed.db.write() as tx:
-            tx.execute(DagRun.__table__.update().values(logical_date=None))
+            tx.execute(update(DagRun).values(logical_date=None))
     seen = []
     path = "/dags/d/runs"
     while path:
@@ -349,7 +349,8 @@ def test_hostile_names_are_text_everywhere(client, seed):
     evil = "<script>alert(1)</script>"
     version = seed.dag("d", (TaskSpec("a", evil, display_name=evil),), description=evil, tags=(evil,))
     seed.run("d", version, {"a": "failed"}, run_id="r", state=RunState.FAILED, errors={"a": evil}, conf={"x": evil})
-    for path in ("/", "/dags", "/dags/d", "/dags/d/graph", "/dags/d/runs", "/dags/d/runs/r", "/dags/d/runs/r?view=details",
+    for path in ("/", "/dags", "/dags/d", "/dags/d/graph", "/dags/d/runs", "/dags/d/runs/r",
+                 "/dags/d/runs/r?view=details",
                  "/dags/d/runs/r/tasks/a", f"/dags?q={evil}&tag={evil}"):  # fmt: skip
         assert evil not in client.get(path).text, path
 

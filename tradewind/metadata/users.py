@@ -142,7 +142,7 @@ def note_failed_login(tx: Connection, account_id: int, now: datetime) -> datetim
 def lock_after(failures: int) -> timedelta:
     """Return how long the account is locked after that many wrong passwords in a row.
 
-    Nothing up to :data:`FREE_FAILURES`, then 1, 2, 4 ... seconds, and :data:`LONG_LOCK` from :data:`LONG_LOCK_AFTER` on.
+    Nothing up to :data:`FREE_FAILURES`, then 1, 2, 4 ... seconds; from :data:`LONG_LOCK_AFTER` on :data:`LONG_LOCK`.
     """
     if failures >= LONG_LOCK_AFTER:
         return LONG_LOCK

@@ -22,7 +22,10 @@ class BadField(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of the form. ``kind``: string, text, integer, number, boolean, enum, list, json, date, datetime, time."""
+    """One field of the form.
+
+    ``kind`` is string, text, integer, number, boolean, enum, list, json, date, datetime or time.
+    """
 
     name: str
     kind: str

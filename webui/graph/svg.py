@@ -51,7 +51,8 @@ def draw_svg(spec: DagSpec, drawing: Drawing, *, top_down: bool = False) -> Grap
     parts: list[str | Slot] = [
         f'<svg class="graph" id="graph" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'role="group" aria-label="Graph of {escape(spec.dag_id)}"><defs><marker id="tip" viewBox="0 0 8 8" refX="7" '
-        'refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0.8 7.4 4 0 7.2z"/></marker></defs>'
+        'refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">'
+        '<path d="M0 0.8 7.4 4 0 7.2z"/></marker></defs>'
         '<g id="view">'
     ]
     for group_id in sorted(drawing.groups, key=lambda name: len(groups.around(name))):
@@ -127,7 +128,8 @@ def _closed_group(group_id: str, title: str, rect: Rect, count: int) -> list[str
         Slot("state", group_id),
         f'" data-t="{escape(group_id)}" href="',
         Slot("open", group_id),
-        f'"><title>Open group {escape(group_id)}: {count} tasks</title>{_rect(behind, "behind", 7)}{_rect(rect, "body", 7)}'
+        f'"><title>Open group {escape(group_id)}: {count} tasks</title>{_rect(behind, "behind", 7)}'
+        f"{_rect(rect, 'body', 7)}"
         f'<use class="icon" href="#s-',
         Slot("state", group_id),
         f'" x="{x}" y="{y}" width="18" height="18"/>'

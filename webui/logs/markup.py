@@ -14,7 +14,8 @@ CHUNK: Final = 250
 """Lines in one block; the browser lays out only the blocks that are in view."""
 
 _HEAD: Final = re.compile(
-    r"\[(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]?\d*(?:Z|[+-]\d\d:?\d\d)?)\] (?:\{[^}]*\} )?([A-Z]{4,8})\b(?: - |: | )?(.*)",
+    r"\[(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]?\d*(?:Z|[+-]\d\d:?\d\d)?)\] "
+    r"(?:\{[^}]*\} )?([A-Z]{4,8})\b(?: - |: | )?(.*)",
     re.S,
 )
 _ANSI: Final = re.compile(r"\x1b\[([0-9;]*)m|\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07?|[\x00-\x08\x0b-\x1a\x1c-\x1f]")

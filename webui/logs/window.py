@@ -143,7 +143,7 @@ def _skip(file: BinaryIO, line: int, offset: int, from_line: int, from_byte: int
 
 
 def _lines(file: BinaryIO, count: int) -> Iterator[tuple[bytes, int, bool]]:
-    """Yield the lines that begin in the next ``count`` bytes: a task that writes faster than we read must not hold us."""
+    """Yield the lines that begin in the next ``count`` bytes: a task that writes faster than we read holds no page."""
     while count > 0:
         raw, length, has_ended = _read_line(file)
         if not length:

@@ -66,7 +66,8 @@ def task(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> Respons
         return _raw(page)
     view = request.args.get("view", "log")
     values: dict[str, Any] = {
-        "page": page, "head": page.head, "run": page.run, "task": page.task, "view": view, "views": VIEWS, "tab": "runs",
+        "page": page, "head": page.head, "run": page.run, "task": page.task, "view": view,
+        "views": VIEWS, "tab": "runs",
         "task_spec": next((spec for spec in page.spec.tasks if spec.task_id == task_id), None),
         "shown": next((a for a in reversed(page.attempts) if a.try_number == page.try_number), None),
         "why": _why(page),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -69,9 +69,9 @@ def list_dag_lines(tx: Connection, wanted: DagFilter, *, after: str, limit: int)
         .order_by(Dag.dag_id)
         .limit(limit)
     )  # fmt: skip
-    rows = tx.execute(_filtered(query, wanted)).all()
-    tags = tags_of(tx, [row.dag_id for row in rows])
-    return [DagLine(*row, tags=tags.get(row.dag_id, ())) for row in rows]
+    lines = [DagLine(*row) for row in tx.execute(_filtered(query, wanted))]
+    tags = tags_of(tx, [line.dag_id for line in lines])
+    return [replace(line, tags=tags.get(line.dag_id, ())) for line in lines]
 
 
 def count_dag_lines(tx: Connection, wanted: DagFilter) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy import Connection, Row, Select, case, func, select
 
 from tradewind.metadata.models import Attempt, Dag, DagFile, DagRun, Process, TaskInstance
 from tradewind.model.states import RunState, TaskState
@@ -62,13 +62,13 @@ def counts(tx: Connection, now: datetime) -> Counts:
     paused = func.coalesce(func.sum(case((Dag.is_paused, 1), else_=0)), 0)
     dags = tx.execute(select(func.count(), paused).select_from(Dag).where(Dag.is_active)).one()
     active = select(DagRun.state, func.count()).where(DagRun.state.in_([RunState.QUEUED, RunState.RUNNING]))
-    live = {state: count for state, count in tx.execute(active.group_by(DagRun.state))}
+    live = _pairs(tx.execute(active.group_by(DagRun.state)))
     since = now - timedelta(hours=24)
     # Bounded by the index on run_after; runs that waited for more than a week before they ended are not counted.
     ended = select(DagRun.state, func.count()).where(
         DagRun.run_after >= since - timedelta(days=7), DagRun.ended_at >= since
     )
-    over = {state: count for state, count in tx.execute(ended.group_by(DagRun.state))}
+    over = _pairs(tx.execute(ended.group_by(DagRun.state)))
     errors = tx.execute(select(func.count()).select_from(DagFile).where(DagFile.error.is_not(None))).scalar_one()
     return Counts(
         dags=dags[0],
@@ -120,3 +120,7 @@ def next_runs(tx: Connection, limit: int) -> list[NextRun]:
         .limit(limit)
     )
     return [NextRun(*row) for row in tx.execute(query)]
+
+
+def _pairs(rows: Iterable[Row[RunState, int]]) -> dict[RunState, int]:
+    return {row[0]: row[1] for row in rows}
