@@ -5,26 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-import click
-
 from executors.runner.linux import die_with_parent
 from tradewind.config import load_config, with_secrets
 from tradewind.metadata.opening import open_database
-from tradewind.terminal.options import command
 from tradewind.terminal.output import talk
 from webui.server import serve
 
 
-@command("webserver")
-@click.option("-H", "--host", help="Address to listen at. [default: [api] host]")
-@click.option("-p", "--port", type=click.IntRange(0, 65535), help="Port to listen at. [default: [api] port]")
-@click.option("-w", "--workers", type=click.IntRange(1), help="Web server processes. [default: [api] workers]")
-@click.option("--dies-with", type=int, hidden=True, help="End when the process with this id, the parent, ends.")
 def webserver(host: str | None, port: int | None, workers: int | None, dies_with: int | None) -> None:
-    """Run the web server: UI and REST API.
-
-    Any number can run against the same metadata DB. SIGTERM or Ctrl-C end it.
-    """
+    """Run the web server: UI and REST API."""
     if dies_with is not None:
         die_with_parent(dies_with)
     config = load_config(os.environ)

@@ -12,7 +12,6 @@ from scheduler.commands.local_dags import load_dag
 from scheduler.commands.trial import TrialChannel, make_order, require_unmapped, resolve_run, stored
 from scheduler.dagtest import run_dag_in_process
 from tradewind.config import Config, load_config
-from tradewind.model.events import NO_MAP
 from tradewind.model.orders import Outcome
 from tradewind.model.states import RunState
 from tradewind.sdk.context import build_context
@@ -20,22 +19,10 @@ from tradewind.sdk.execution import run_task
 from tradewind.sdk.rendered import shown_fields
 from tradewind.sdk.templates import Renderer
 from tradewind.terminal.logs import log_to_terminal
-from tradewind.terminal.options import Instant, JsonObject, command, output_option
 from tradewind.terminal.output import emit_record, paint_state, talk, to_json
 from tradewind.xcom.policy import XComPolicy
 
-file_option = click.option(
-    "-f", "--dagfile-path", type=click.Path(), help="The DAG file. [default: found by the DAG id]"
-)
-map_index_option = click.option("--map-index", type=int, default=NO_MAP, show_default=True, help="Of a mapped task.")
 
-
-@command("test")
-@click.argument("dag_id")
-@click.argument("logical_date", type=Instant(), required=False)
-@click.option("-c", "--conf", type=JsonObject(), help="Values for the params of the DAG, as a JSON object.")
-@file_option
-@click.option("--mark-success-pattern", metavar="REGEX", help="Do not run tasks whose id matches: they succeed.")
 def test_dag(
     dag_id: str,
     logical_date: Any,
@@ -43,10 +30,7 @@ def test_dag(
     dagfile_path: str | None,
     mark_success_pattern: str | None,
 ) -> None:
-    """Run a DAG once in this process, without scheduler or metadata DB.
-
-    Tasks run one after another, so breakpoints work. Nothing is recorded. Exit code 1 when the run fails.
-    """
+    """Run a DAG once in this process, without scheduler or metadata DB."""
     config = load_config(os.environ)
     dag = load_dag(config, dag_id, dagfile_path)
     _log(config)
@@ -60,14 +44,6 @@ def test_dag(
         raise click.exceptions.Exit(1)
 
 
-@command("test")
-@click.argument("dag_id")
-@click.argument("task_id")
-@click.argument("logical_date_or_run_id", required=False)
-@click.option("-t", "--task-params", type=JsonObject(), help="Values for the params, as a JSON object.")
-@click.option("--env-vars", type=JsonObject(), help="Environment variables for the DAG file and the task, as JSON.")
-@file_option
-@map_index_option
 def test_task(
     dag_id: str,
     task_id: str,
@@ -77,11 +53,7 @@ def test_task(
     dagfile_path: str | None,
     map_index: int,
 ) -> None:
-    """Run one task in this process, whatever it depends on.
-
-    It can read variables, connections and the XComs of a run that is stored; what it writes is not kept. Prints what it
-    returned. Exit code 1 when it fails.
-    """
+    """Run one task in this process, whatever it depends on."""
     os.environ.update({name: str(value) for name, value in (env_vars or {}).items()})
     config = load_config(os.environ)
     dag = load_dag(config, dag_id, dagfile_path)
@@ -101,20 +73,10 @@ def test_task(
         raise click.exceptions.Exit(1)
 
 
-@command("render")
-@click.argument("dag_id")
-@click.argument("task_id")
-@click.argument("logical_date_or_run_id", required=False)
-@file_option
-@map_index_option
-@output_option
 def render(
     dag_id: str, task_id: str, logical_date_or_run_id: str | None, dagfile_path: str | None, map_index: int, output: str
 ) -> None:
-    """Print the template fields of a task as it would see them.
-
-    Nothing is run. Without a run the templates see a run of now.
-    """
+    """Print the template fields of a task as it would see them."""
     config = load_config(os.environ)
     dag = load_dag(config, dag_id, dagfile_path)
     task = dag.get_task(task_id).for_attempt()

@@ -16,7 +16,7 @@ from tradewind.errors import UsageError, did_you_mean
 from tradewind.metadata import audit, dags
 from tradewind.metadata.database import Database
 from tradewind.metadata.opening import open_database
-from tradewind.terminal.options import command, confirm, output_option, yes_option
+from tradewind.terminal.options import confirm
 from tradewind.terminal.output import emit, emit_record, talk
 from tradewind.timetables import DataInterval, NextRun
 
@@ -30,11 +30,6 @@ ALL_COLUMNS: Final = (
 NEXT_FIELDS: Final = ("logical_date", "data_interval.start", "data_interval.end", "run_after")
 
 
-@command("list")
-@click.option("--columns", help=f"Which columns, joined by commas: {', '.join(ALL_COLUMNS)}.")
-@click.option("-t", "--tags", multiple=True, metavar="TAG", help="Only DAGs with this tag; may be repeated.")
-@click.option("--all", "include_inactive", is_flag=True, help="Also those whose file no longer defines them.")
-@output_option
 def list_dags(columns: str | None, tags: tuple[str, ...], include_inactive: bool, output: str) -> None:
     """List the DAGs."""
     wanted = _columns(columns, output)
@@ -92,9 +87,6 @@ def _row(row: dags.DagRow, config: Config) -> dict[str, Any]:
     }
 
 
-@command("details")
-@click.argument("dag_id")
-@output_option
 def details(dag_id: str, output: str) -> None:
     """Show all that is known about a DAG."""
     config = load_config(os.environ)
@@ -124,13 +116,8 @@ def details(dag_id: str, output: str) -> None:
     emit_record(record, output)
 
 
-@command("list-import-errors")
-@output_option
 def list_import_errors(output: str) -> None:
-    """List the DAG files that cannot be imported.
-
-    Their DAGs go on as they were when the file was last good. Exit code 1 when there is any.
-    """
+    """List the DAG files that cannot be imported."""
     with open_database() as db, db.read() as tx:
         found = dags.list_import_errors(tx)
     rows = [
@@ -149,29 +136,13 @@ def list_import_errors(output: str) -> None:
         raise click.exceptions.Exit(1)
 
 
-@command("pause")
-@click.argument("dag_id")
-@click.option("--treat-dag-id-as-regex", is_flag=True, help="Pause every DAG whose id matches.")
-@yes_option
-@output_option
 def pause(dag_id: str, treat_dag_id_as_regex: bool, yes: bool, output: str) -> None:
-    """Pause DAGs: no new scheduled runs.
-
-    Runs that are under way go on, and a run that somebody triggers runs all the same.
-    """
+    """Pause DAGs: no new scheduled runs."""
     _set_paused(dag_id, True, treat_dag_id_as_regex, yes, output)
 
 
-@command("unpause")
-@click.argument("dag_id")
-@click.option("--treat-dag-id-as-regex", is_flag=True, help="Resume every DAG whose id matches.")
-@yes_option
-@output_option
 def unpause(dag_id: str, treat_dag_id_as_regex: bool, yes: bool, output: str) -> None:
-    """Resume paused DAGs.
-
-    Without catchup the runs that were missed are passed over; with it they are made now.
-    """
+    """Resume paused DAGs."""
     _set_paused(dag_id, False, treat_dag_id_as_regex, yes, output)
 
 
@@ -206,14 +177,8 @@ def _matching(db: Database, pattern: str, paused: bool) -> list[str]:
     return [row.dag_id for row in _all(db) if row.is_paused == paused and compiled.search(row.dag_id)]
 
 
-@command("delete")
-@click.argument("dag_id")
-@yes_option
 def delete(dag_id: str, yes: bool) -> None:
-    """Delete a DAG with its runs and history.
-
-    Its file stays; while it is in the DAG folder, the DAG comes back without its history when the file is read again.
-    """
+    """Delete a DAG with its runs and history."""
     with open_database() as db:
         with db.read() as tx:
             row = dags.get_dag(tx, dag_id)
@@ -228,17 +193,8 @@ def delete(dag_id: str, yes: bool) -> None:
         talk(f"Its file {row.file_path} is still there: remove it too, or the DAG will come back.")
 
 
-@command("next-execution")
-@click.argument("dag_id")
-@click.option("-n", "--num-executions", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many.")
-@click.option("--field", type=click.Choice(NEXT_FIELDS), help="Print this alone. [default: logical_date]")
-@click.option("--table", is_flag=True, help="Print all that is known of each.")
-@output_option
 def next_execution(dag_id: str, num_executions: int, field: str | None, table: bool, output: str) -> None:
-    """Print when a DAG runs next.
-
-    Prints logical dates; a schedule with data intervals runs at the end of the interval, which is run_after.
-    """
+    """Print when a DAG runs next."""
     with open_database() as db:
         with db.read() as tx:
             dag = dags.get_dag(tx, dag_id)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from tradewind.errors import NotFound
 from tradewind.metadata.dags import get_dag
 from tradewind.metadata.runs import RunRecord, find_run, find_run_at, list_runs
-from tradewind.terminal.options import parse_instant
+from tradewind.terminal.instants import parse_instant
 
 RECENT: Final = 200
 

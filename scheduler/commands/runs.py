@@ -17,7 +17,7 @@ from tradewind.metadata.opening import open_database
 from tradewind.metadata.runs import RunRecord, find_run
 from tradewind.metadata.runs import list_runs as read_runs
 from tradewind.model.states import RunState, RunType
-from tradewind.terminal.options import Instant, JsonObject, command, output_option, parse_instant
+from tradewind.terminal.instants import parse_instant
 from tradewind.terminal.output import emit, talk
 
 LIST_COLUMNS: Final = ("dag_id", "run_id", "state", "run_after", "logical_date", "start_date", "end_date")
@@ -31,14 +31,6 @@ TRIGGER_COLUMNS: Final = (
 TRIGGER_TABLE: Final = ("dag_id", "dag_run_id", "logical_date", "state")
 
 
-@command("trigger")
-@click.argument("dag_id")
-@click.option("-c", "--conf", type=JsonObject(), help="Values for the params of the DAG, as a JSON object.")
-@click.option("-l", "--logical-date", help="A date or a time; `none` for a run without one. [default: now]")
-@click.option("-r", "--run-id", help="A name of your own for the run. [default: made from the date]")
-@click.option("--note", help="A remark, shown with the run.")
-@click.option("--no-replace-microseconds", is_flag=True, help="Keep the microseconds of --logical-date.")
-@output_option
 def trigger(
     dag_id: str,
     conf: dict[str, Any] | None,
@@ -48,10 +40,7 @@ def trigger(
     no_replace_microseconds: bool,
     output: str,
 ) -> None:
-    """Start a run of a DAG.
-
-    It starts as soon as a scheduler has a place for it, also when the DAG is paused.
-    """
+    """Start a run of a DAG."""
     config = load_config(os.environ)
     date = _logical_date(logical_date, no_replace_microseconds)
     user = user_name()
@@ -103,14 +92,6 @@ def _trigger_row(run: RunRecord) -> dict[str, Any]:
     }
 
 
-@command("list-runs")
-@click.argument("dag_id")
-@click.option("--state", type=click.Choice([state.value for state in RunState]), help="Only runs in this state.")
-@click.option("-s", "--start-date", type=Instant(), help="Only runs whose logical date is not before.")
-@click.option("-e", "--end-date", type=Instant(), help="Only runs whose logical date is not after.")
-@click.option("--no-backfill", is_flag=True, help="Leave out backfill runs.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
-@output_option
 def list_runs(
     dag_id: str,
     state: str | None,
@@ -145,9 +126,6 @@ def list_runs(
         talk(f"These are the newest {limit}; more with --limit.")
 
 
-@command("state")
-@click.argument("dag_id")
-@click.argument("logical_date_or_run_id")
 def state(dag_id: str, logical_date_or_run_id: str) -> None:
     """Print the state of a run."""
     with open_database() as db, db.read() as tx:

@@ -8,16 +8,11 @@ from scheduler.service import run_scheduler
 from tradewind.config import load_config, with_secrets
 from tradewind.metadata.opening import open_database
 from tradewind.terminal.logs import log_to_terminal
-from tradewind.terminal.options import command
 from tradewind.terminal.output import talk
 
 
-@command("scheduler")
 def scheduler() -> None:
-    """Run a scheduler, with its DAG files and local tasks.
-
-    Any number can run against one PostgreSQL database, one against an SQLite file. SIGTERM or Ctrl-C end it.
-    """
+    """Run a scheduler, with its DAG files and local tasks."""
     config = load_config(os.environ)
     for warning in config.warnings:
         talk(f"Warning: {warning}")

@@ -14,24 +14,13 @@ from tradewind.errors import TradewindError, UsageError
 from tradewind.metadata.dags import get_dag, load_newest_spec
 from tradewind.metadata.opening import open_database
 from tradewind.model.spec import DagSpec, TaskSpec
-from tradewind.terminal.options import command
 from tradewind.terminal.output import is_wide, talk
 
 PICTURES: Final = ("png", "svg", "pdf", "jpg")
 
 
-@command("show")
-@click.argument("dag_id")
-@click.option("--dot", "as_dot", is_flag=True, help="Print DOT even on a terminal.")
-@click.option(
-    "-s", "--save", type=click.Path(), metavar="FILE", help="Write FILE.dot, or by Graphviz a .png, .svg or .pdf."
-)
 def show(dag_id: str, as_dot: bool, save: str | None) -> None:
-    """Draw the tasks of a DAG and what waits for what.
-
-    On a terminal as a tree: what a task leads to stands below it. Elsewhere in the DOT language of Graphviz. The web UI
-    has the better picture.
-    """
+    """Draw the tasks of a DAG and what waits for what."""
     with open_database() as db, db.read() as tx:
         get_dag(tx, dag_id)
         _, spec = load_newest_spec(tx, dag_id)

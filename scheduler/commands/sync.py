@@ -10,17 +10,11 @@ from scheduler.dagfiles.manager import DagFileManager
 from tradewind.config import load_config
 from tradewind.metadata.dags import count_dags, count_import_errors
 from tradewind.metadata.opening import open_database
-from tradewind.terminal.options import command
 from tradewind.terminal.output import talk
 
 
-@command("reserialize")
 def reserialize() -> None:
-    """Read all DAG files now.
-
-    A scheduler does so by itself as files change; this is for a machine where none runs. Exit code 1 when a file cannot
-    be imported.
-    """
+    """Read all DAG files now."""
     config = load_config(os.environ)
     with open_database(config) as db:
         manager = DagFileManager(config, db)

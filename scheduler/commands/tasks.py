@@ -17,7 +17,6 @@ from tradewind.model.events import NO_MAP
 from tradewind.model.spec import DagSpec
 from tradewind.model.states import FINAL_RUN_STATES
 from tradewind.run.view import TaskView
-from tradewind.terminal.options import command, output_option
 from tradewind.terminal.output import emit, talk
 
 COLUMNS: Final = ("dag_id", "logical_date", "task_id", "state", "start_date", "end_date", "try_number", "reason")
@@ -25,14 +24,8 @@ TABLE_COLUMNS: Final = ("task_id", "state", "start_date", "duration", "try_numbe
 LIST_COLUMNS: Final = ("task_id", "operator", "upstream", "trigger_rule", "retries", "pool", "owner")
 
 
-@command("list")
-@click.argument("dag_id")
-@output_option
 def list_tasks(dag_id: str, output: str) -> None:
-    """List the tasks of a DAG in the order in which they can run.
-
-    As a table on standard output it is task ids alone, one on each line; the other formats tell more.
-    """
+    """List the tasks of a DAG in the order in which they can run."""
     with open_database() as db, db.read() as tx:
         get_dag(tx, dag_id)
         _, spec = load_newest_spec(tx, dag_id)
@@ -57,11 +50,6 @@ def in_order(spec: DagSpec) -> list[str]:
     return names
 
 
-@command("state")
-@click.argument("dag_id")
-@click.argument("task_id")
-@click.argument("logical_date_or_run_id")
-@click.option("--map-index", type=int, default=NO_MAP, show_default=True, help="Of a mapped task; -1: not mapped.")
 def state(dag_id: str, task_id: str, logical_date_or_run_id: str, map_index: int) -> None:
     """Print the state of a task in a run."""
     with open_database() as db, db.read() as tx:
@@ -80,10 +68,6 @@ def state(dag_id: str, task_id: str, logical_date_or_run_id: str, map_index: int
         talk(found.reason)
 
 
-@command("states-for-dag-run")
-@click.argument("dag_id")
-@click.argument("logical_date_or_run_id")
-@output_option
 def states_for_dag_run(dag_id: str, logical_date_or_run_id: str, output: str) -> None:
     """List the states of all tasks of a run."""
     with open_database() as db, db.read() as tx:

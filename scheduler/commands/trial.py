@@ -21,7 +21,7 @@ from tradewind.model.orders import AttemptOrder, attempt_id
 from tradewind.model.states import RunType
 from tradewind.sdk.channel import ConnectionData, FoundXCom, PreviousRun
 from tradewind.sdk.memory_channel import MemoryChannel, RunMemory
-from tradewind.terminal.options import parse_instant
+from tradewind.terminal.instants import parse_instant
 from tradewind.terminal.output import talk
 from tradewind.xcom.policy import XComPolicy
 

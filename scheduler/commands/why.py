@@ -10,24 +10,13 @@ from scheduler.commands.lookup import find_named_run
 from scheduler.why import Reason, explain
 from tradewind.metadata.opening import open_database
 from tradewind.model.events import NO_MAP
-from tradewind.terminal.options import command, output_option
 from tradewind.terminal.output import emit, paint_state
 
 COLUMNS: Final = ("dag_id", "run_id", "task_id", "map_index", "state", "reason")
 
 
-@command("why")
-@click.argument("dag_id")
-@click.argument("logical_date_or_run_id", required=False)
-@click.argument("task_id", required=False)
-@click.option("--map-index", type=int, default=NO_MAP, show_default=True, help="Of a mapped task; -1: not mapped.")
-@output_option
 def why(dag_id: str, logical_date_or_run_id: str | None, task_id: str | None, map_index: int, output: str) -> None:
-    """Say why a DAG, a run or a task does not run.
-
-    Or how it ended. Without a run it is about the newest one; without a task, about the run and every task that is not
-    done or went wrong.
-    """
+    """Say why a DAG, a run or a task does not run."""
     with open_database() as db:
         run_id = logical_date_or_run_id
         if run_id is not None:
@@ -44,16 +33,8 @@ def why(dag_id: str, logical_date_or_run_id: str | None, task_id: str | None, ma
         click.echo(f"{_name(reason).ljust(width)}  {state}  {reason.text}")
 
 
-@command("failed-deps")
-@click.argument("dag_id")
-@click.argument("task_id")
-@click.argument("logical_date_or_run_id")
-@click.option("--map-index", type=int, default=NO_MAP, show_default=True, help="Of a mapped task; -1: not mapped.")
 def failed_deps(dag_id: str, task_id: str, logical_date_or_run_id: str, map_index: int) -> None:
-    """Say what a task waits for.
-
-    Airflow's name for `tradewind why`.
-    """
+    """Say what a task waits for."""
     with open_database() as db:
         with db.read() as tx:
             run_id = find_named_run(tx, dag_id, logical_date_or_run_id).run_id

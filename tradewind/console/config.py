@@ -11,18 +11,11 @@ from executors.runner.masking import MASK
 from tradewind.config import SECTIONS, Config, load_config, with_secrets
 from tradewind.config.option import OptionInfo, options_of
 from tradewind.errors import NotFound
-from tradewind.terminal.options import command
 from tradewind.terminal.output import talk
 
 
-@command("get-value")
-@click.argument("section")
-@click.argument("option")
 def get_value(section: str, option: str) -> None:
-    """Print the value of one option.
-
-    Secrets included: keys that are made on first use are made now.
-    """
+    """Print the value of one option."""
     _check_section(section)
     known = dict(options_of(SECTIONS[section]))
     if option not in known:
@@ -33,17 +26,6 @@ def get_value(section: str, option: str) -> None:
     click.echo(config.texts[section, option])
 
 
-@command("list")
-@click.option("--section", help="Only this section.")
-@click.option("-s", "--include-sources", is_flag=True, help="Say where each value comes from.")
-@click.option("-d", "--include-descriptions", is_flag=True, help="Say what each option does.")
-@click.option("-V", "--include-env-vars", is_flag=True, help="Name the environment variable of each option.")
-@click.option("-a", "--defaults", is_flag=True, help="Show defaults instead of what is configured, all commented out.")
-@click.option(
-    "-c", "--comment-out-everything", is_flag=True, help="Comment out all options, as a start for a new file."
-)
-@click.option("--show-values", is_flag=True, help="Show secrets too; they are masked otherwise.")
-@click.option("--hide-sensitive", is_flag=True, help="Mask secrets even with --show-values.")
 def list_options(
     section: str | None,
     include_sources: bool,

@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-import click
-
 from tradewind.console.connections import every_open, to_row
 from tradewind.console.files import FORMATS, read_mapping, write_text
 from tradewind.console.vault import open_vault
@@ -15,21 +13,14 @@ from tradewind.errors import UsageError
 from tradewind.metadata.connections import ConnectionRow, encrypt_connection, list_connection_ids, set_connection
 from tradewind.sdk.connection import Connection
 from tradewind.sdk.exceptions import AirflowException
-from tradewind.terminal.options import command, file_format
+from tradewind.terminal.options import file_format
 from tradewind.terminal.output import talk, to_json, to_yaml
 
 PARTS: Final = ("conn_type", "description", "login", "password", "host", "port", "schema", "extra")
 
 
-@command("import")
-@click.argument("file", type=click.Path(allow_dash=True))
-@click.option("--overwrite", is_flag=True, help="Replace connections that are there already.")
 def import_file(file: str, overwrite: bool) -> None:
-    """Create connections from a JSON, YAML or .env file.
-
-    The file maps ids to URIs, or to objects as `connections export` writes them. All of it is imported, or, when
-    anything is wrong, nothing.
-    """
+    """Create connections from a JSON, YAML or .env file."""
     wanted = [_read(conn_id, item) for conn_id, item in read_mapping(file).items()]
     created = changed = 0
     with open_vault() as vault, vault.db.write() as tx:
@@ -44,23 +35,8 @@ def import_file(file: str, overwrite: bool) -> None:
     talk(f"{created} created, {changed} replaced.")
 
 
-@command("export")
-@click.argument("file", type=click.Path(allow_dash=True))
-@click.option(
-    "--file-format", "given_format", type=click.Choice(FORMATS), help="[default: by the name of the file, else json]"
-)
-@click.option(
-    "--serialization-format",
-    type=click.Choice(("uri", "json")),
-    default="uri",
-    show_default=True,
-    help="How a .env file holds each connection.",
-)
 def export_file(file: str, given_format: str | None, serialization_format: str) -> None:
-    """Write all connections to a file.
-
-    The file holds passwords in clear text, and is made readable by its owner only. `-` is standard output.
-    """
+    """Write all connections to a file."""
     kind = file_format(file, FORMATS, given_format)
     with open_vault() as vault:
         found = list(every_open(vault))

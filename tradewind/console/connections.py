@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import click
-
 from executors.runner.masking import MASK
 from tradewind.console.vault import Vault, open_vault
 from tradewind.errors import Conflict, NotFound, UsageError
@@ -24,7 +22,6 @@ from tradewind.metadata.database import Database
 from tradewind.metadata.opening import open_database
 from tradewind.sdk.connection import Connection
 from tradewind.sdk.exceptions import AirflowException
-from tradewind.terminal.options import command, output_option
 from tradewind.terminal.output import emit, emit_record, talk
 
 PAGE: Final = 1000
@@ -33,10 +30,6 @@ VALUES: Final = (
 )  # fmt: skip
 
 
-@command("list")
-@click.option("--show-values", is_flag=True, help="Show hosts, logins, passwords too.")
-@click.option("--hide-sensitive", is_flag=True, help="With --show-values: mask passwords and extras.")
-@output_option
 def list_all(show_values: bool, hide_sensitive: bool, output: str) -> None:
     """List the connections."""
     with open_vault() as vault:
@@ -48,9 +41,6 @@ def list_all(show_values: bool, hide_sensitive: bool, output: str) -> None:
     emit(rows, columns, output, empty="There are no connections. Create one with `tradewind connections add`.")
 
 
-@command("get")
-@click.argument("conn_id")
-@output_option
 def get(conn_id: str, output: str) -> None:
     """Show a connection, secrets included."""
     with open_vault() as vault:
@@ -65,25 +55,8 @@ def get(conn_id: str, output: str) -> None:
         emit([found], VALUES, output)
 
 
-@command("add")
-@click.argument("conn_id")
-@click.option(
-    "--conn-uri", metavar="URI", help="All of it as a URI: type://login:password@host:port/schema?extra=value."
-)
-@click.option("--conn-json", metavar="JSON", help="All of it as a JSON object.")
-@click.option("--conn-type", help="What it reaches: postgres, http, sqlite, ...")
-@click.option("--conn-description", help="What it is for.")
-@click.option("--conn-host", help="Host name or address; a path for databases that are files.")
-@click.option("--conn-login", help="User name.")
-@click.option("--conn-password", help="Password. Others can read it in the list of processes while this runs.")
-@click.option("--conn-port", type=click.IntRange(0, 65535), help="Port.")
-@click.option("--conn-schema", help="Schema, or name of the database.")
-@click.option("--conn-extra", metavar="JSON", help="All else, as a JSON object.")
 def add(conn_id: str, conn_uri: str | None, conn_json: str | None, **parts: Any) -> None:
-    """Create a connection.
-
-    Give --conn-uri, or --conn-json, or --conn-type with what else is needed.
-    """
+    """Create a connection."""
     row = _read_options(
         conn_id, conn_uri, conn_json, {name.removeprefix("conn_"): value for name, value in parts.items()}
     )
@@ -115,8 +88,6 @@ def _read_options(conn_id: str, uri: str | None, as_json: str | None, parts: dic
     return to_row(conn_id, made)
 
 
-@command("delete")
-@click.argument("conn_id")
 def delete(conn_id: str) -> None:
     """Delete a connection."""
     with open_database() as db, db.write() as tx:

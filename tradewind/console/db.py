@@ -18,17 +18,12 @@ from tradewind.metadata.migrate import downgrade, migrate, migration_sql, reset
 from tradewind.metadata.opening import open_database
 from tradewind.metadata.processes import list_processes
 from tradewind.metadata.revision import HEAD, REVISIONS, require_current
-from tradewind.terminal.options import command, confirm, yes_option
+from tradewind.terminal.options import confirm
 from tradewind.terminal.output import talk
 
 
-@command("migrate")
-@click.option("-s", "--show-sql-only", is_flag=True, help="Print the SQL for an empty database; change nothing.")
 def migrate_db(show_sql_only: bool) -> None:
-    """Create the metadata DB, or bring it to the newest schema.
-
-    Safe to repeat, and to run on many machines at once: one migrates, the others wait.
-    """
+    """Create the metadata DB, or bring it to the newest schema."""
     config = load_config(os.environ)
     with open_database(config, is_current=False) as db:
         if show_sql_only:
@@ -41,35 +36,15 @@ def migrate_db(show_sql_only: bool) -> None:
             talk(f"The metadata DB at {db.safe_url} is now at revision {now} (before: {before or 'empty'}).")
 
 
-@command("check")
-@click.option("--retry", type=click.IntRange(min=0), default=0, show_default=True, help="How often to try again.")
-@click.option(
-    "--retry-delay", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Seconds between tries."
-)
 def check(retry: int, retry_delay: float) -> None:
-    """Check that the metadata DB can be reached and used.
-
-    It can when it answers and its schema is the one that this version of Tradewind needs.
-    """
+    """Check that the metadata DB can be reached and used."""
     with open_database(is_current=False) as db:
         _until_current(db, tries=retry + 1, delay=retry_delay)
         talk(f"The metadata DB at {db.safe_url} can be used (revision {HEAD}).")
 
 
-@command("check-migrations")
-@click.option(
-    "-t",
-    "--migration-wait-timeout",
-    type=click.IntRange(min=0),
-    default=60,
-    show_default=True,
-    help="Seconds to wait. 0: look once.",
-)
 def check_migrations(migration_wait_timeout: int) -> None:
-    """Wait until the metadata DB has been migrated.
-
-    For containers that start beside the one that migrates.
-    """
+    """Wait until the metadata DB has been migrated."""
     with open_database(is_current=False) as db:
         _until_current(db, tries=migration_wait_timeout + 1, delay=1.0)
         talk(f"The metadata DB at {db.safe_url} is at revision {HEAD}.")
@@ -88,14 +63,8 @@ def _until_current(db: Database, tries: int, delay: float) -> None:
             pause.wait(delay)
 
 
-@command("reset")
-@yes_option
-@click.option("-s", "--skip-init", is_flag=True, help="Only delete; do not create the tables again.")
 def reset_db(yes: bool, skip_init: bool) -> None:
-    """Delete everything in the metadata DB and create it anew.
-
-    Runs, logs of runs, variables, connections and accounts are gone for good. DAG files and task logs stay.
-    """
+    """Delete everything in the metadata DB and create it anew."""
     config = load_config(os.environ)
     with open_database(config, is_current=False) as db:
         _refuse_while_used(db)
@@ -105,16 +74,8 @@ def reset_db(yes: bool, skip_init: bool) -> None:
         talk(f"The metadata DB at {db.safe_url} is {state}.")
 
 
-@command("downgrade")
-@click.option(
-    "-r", "--to-revision", required=True, help=f"One of: base, {', '.join(REVISIONS)}. base removes all tables."
-)
-@yes_option
 def downgrade_db(to_revision: str, yes: bool) -> None:
-    """Take the schema back to an older revision.
-
-    Needed before an older version of Tradewind can be used again. What the older schema has no place for is lost.
-    """
+    """Take the schema back to an older revision."""
     with open_database(is_current=False) as db:
         if to_revision != "base" and to_revision not in REVISIONS:
             raise UsageError(f"There is no revision {to_revision!r}. Known: {', '.join(('base', *REVISIONS))}.")
@@ -141,12 +102,8 @@ def _refuse_while_used(db: Database) -> None:
         )
 
 
-@command("shell")
 def shell() -> None:
-    """Open the database's own shell.
-
-    sqlite3 or psql, which must be installed; without sqlite3 Python's own small shell is used.
-    """
+    """Open the database's own shell."""
     with open_database(is_current=False) as db:
         url = db.url
     arguments, password = _shell_command(url.get_backend_name(), url.database, url.host, url.port, url.username)

@@ -16,7 +16,6 @@ from tradewind.errors import UsageError
 from tradewind.terminal.options import file_format
 
 FORMATS: Final = ("json", "yaml", "env")
-ON_EXISTING: Final = ("overwrite", "fail", "skip")
 
 
 def read_mapping(path: str, given_format: str | None = None) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from tradewind.metadata.dags import count_dags, count_import_errors
 from tradewind.metadata.opening import open_database
 from tradewind.metadata.processes import list_processes
 from tradewind.metadata.revision import HEAD, read_revision, require_current
-from tradewind.terminal.options import command, output_option
 from tradewind.terminal.output import emit_record, talk, to_json, to_yaml
 
 PACKAGES: Final = (
@@ -38,9 +37,6 @@ PACKAGES: Final = (
 )
 
 
-@command("info")
-@click.option("--anonymize", is_flag=True, help="Leave out names of users, hosts and folders, to share the output.")
-@output_option
 def info(anonymize: bool, output: str) -> None:
     """Show versions, paths and the state of this installation."""
     config = load_config(os.environ)

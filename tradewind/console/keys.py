@@ -6,19 +6,13 @@ from tradewind.console.vault import open_vault
 from tradewind.metadata.connections import decrypt_connection, encrypt_connection, list_connections, set_connection
 from tradewind.metadata.crypto import decrypt, encrypt
 from tradewind.metadata.variables import list_variables, set_variable
-from tradewind.terminal.options import command
 from tradewind.terminal.output import talk
 
 BATCH = 200
 
 
-@command("rotate-fernet-key")
 def rotate() -> None:
-    """Encrypt all secrets anew with the first key of fernet_key.
-
-    Put the new key first in [core] fernet_key, behind a comma the old one, restart, run this, then remove the old one.
-    It can be broken off and repeated.
-    """
+    """Encrypt all secrets anew with the first key of fernet_key."""
     variables = connections = 0
     with open_vault() as vault:
         db, fernet = vault.db, vault.fernet

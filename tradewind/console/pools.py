@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
 from tradewind.console.files import read_mapping, write_text
 from tradewind.errors import NotFound, UsageError
 from tradewind.metadata.opening import open_database
 from tradewind.metadata.pools import PoolData, PoolUse, delete_pool, get_pool, list_pools, pool_use, set_pool
-from tradewind.terminal.options import command, output_option
 from tradewind.terminal.output import emit, talk, to_json
 
 COLUMNS = ("pool", "slots", "running", "queued", "description", "include_deferred")
 
 
-@command("list")
-@output_option
 def list_all(output: str) -> None:
     """List the pools and how full they are."""
     with open_database() as db, db.read() as tx:
@@ -25,9 +20,6 @@ def list_all(output: str) -> None:
     emit([_row(pool, use) for pool in pools], COLUMNS, output)
 
 
-@command("get")
-@click.argument("name")
-@output_option
 def get(name: str, output: str) -> None:
     """Show a pool."""
     with open_database() as db, db.read() as tx:
@@ -37,23 +29,13 @@ def get(name: str, output: str) -> None:
     emit([_row(pool, use)], COLUMNS, output)
 
 
-@command("set")
-@click.argument("name")
-@click.argument("slots", type=int)
-@click.argument("description", default="")
-@click.option("--include-deferred", is_flag=True, help="Tasks that wait for a trigger keep their slots.")
 def set_one(name: str, slots: int, description: str, include_deferred: bool) -> None:
-    """Create a pool or change it.
-
-    SLOTS is how many slots its tasks may hold at once; -1 (typed as `-- -1`) sets no limit.
-    """
+    """Create a pool or change it."""
     with open_database() as db, db.write() as tx:
         is_new = set_pool(tx, PoolData(name, slots, description, include_deferred))
     talk(f"Pool {name} {'created' if is_new else 'changed'}.")
 
 
-@command("delete")
-@click.argument("name")
 def delete(name: str) -> None:
     """Delete a pool."""
     with open_database() as db, db.write() as tx:
@@ -62,27 +44,16 @@ def delete(name: str) -> None:
     talk(f"Pool {name} deleted.")
 
 
-@command("import")
-@click.argument("filepath", type=click.Path(allow_dash=True))
 def import_file(filepath: str) -> None:
-    """Create pools from a JSON file.
-
-    It looks like {"db": {"slots": 5, "description": "few", "include_deferred": false}}. Pools that exist are changed.
-    All of it is imported, or, when anything is wrong, nothing.
-    """
+    """Create pools from a JSON file."""
     pools = [_read(name, item) for name, item in read_mapping(filepath, "json").items()]
     with open_database() as db, db.write() as tx:
         created = sum(set_pool(tx, pool) for pool in pools)
     talk(f"{created} created, {len(pools) - created} changed.")
 
 
-@command("export")
-@click.argument("filepath", type=click.Path(allow_dash=True))
 def export_file(filepath: str) -> None:
-    """Write all pools to a JSON file.
-
-    `-` is standard output.
-    """
+    """Write all pools to a JSON file."""
     with open_database() as db, db.read() as tx:
         pools = list_pools(tx)
     found = {

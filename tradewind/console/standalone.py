@@ -14,8 +14,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-import click
-
 from scheduler.service import run_scheduler
 from tradewind import __version__
 from tradewind.config import Config, load_config, with_secrets
@@ -23,7 +21,6 @@ from tradewind.errors import TradewindError, UsageError
 from tradewind.metadata.migrate import migrate
 from tradewind.metadata.opening import open_database
 from tradewind.terminal.logs import log_to_terminal
-from tradewind.terminal.options import command
 from tradewind.terminal.output import talk
 from webui.auth.bootstrap import ensure_first_admin
 
@@ -34,14 +31,8 @@ WEB_STOP_SECONDS: Final = 10.0
 RESTART_SECONDS: Final = 1.0
 
 
-@command("standalone")
-@click.option("-H", "--host", help="Address to listen at. [default: [api] host]")
-@click.option("-p", "--port", type=click.IntRange(0, 65535), help="Port to listen at. [default: [api] port]")
 def standalone(host: str | None, port: int | None) -> None:
-    """Run everything on this machine: scheduler, tasks, web UI.
-
-    Creates what is missing: home folder, keys, metadata DB, a first account. Ctrl-C or SIGTERM end all of it.
-    """
+    """Run everything on this machine: scheduler, tasks, web UI."""
     config = load_config(os.environ)
     host = config.api.host if host is None else host
     port = _free_port(host, config.api.port if port is None else port)

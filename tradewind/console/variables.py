@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from executors.runner.masking import MASK, Masker
-from tradewind.console.files import ON_EXISTING, read_mapping, write_text
+from tradewind.console.files import read_mapping, write_text
 from tradewind.console.vault import Vault, open_vault
 from tradewind.errors import NotFound, UsageError
 from tradewind.metadata.crypto import decrypt, encrypt
@@ -23,16 +23,11 @@ from tradewind.metadata.variables import (
     list_variables,
     set_variable,
 )
-from tradewind.terminal.options import command, output_option
 from tradewind.terminal.output import emit, talk, to_json
 
 PAGE = 1000
 
 
-@command("list")
-@click.option("--show-values", is_flag=True, help="Show the values too.")
-@click.option("--hide-sensitive", is_flag=True, help="With --show-values: mask values whose names sound secret.")
-@output_option
 def list_all(show_values: bool, hide_sensitive: bool, output: str) -> None:
     """List the variables."""
     masker = Masker()
@@ -49,10 +44,6 @@ def list_all(show_values: bool, hide_sensitive: bool, output: str) -> None:
     emit(rows, columns, output, empty="There are no variables. Create one with `tradewind variables set KEY VALUE`.")
 
 
-@command("get")
-@click.argument("key")
-@click.option("-d", "--default", metavar="VAL", help="What to print when there is no such variable.")
-@click.option("-j", "--json", "as_json", is_flag=True, help="Read the value as JSON, and print it as such.")
 def get(key: str, default: str | None, as_json: bool) -> None:
     """Print the value of a variable."""
     with open_vault() as vault:
@@ -65,11 +56,6 @@ def get(key: str, default: str | None, as_json: bool) -> None:
     click.echo(to_json(_parse_json(key, value)) if as_json and row is not None else value)
 
 
-@command("set")
-@click.argument("key")
-@click.argument("value")
-@click.option("--description", help="What it is for.")
-@click.option("-j", "--json", "as_json", is_flag=True, help="VALUE is JSON: refuse it when it is not.")
 def set_one(key: str, value: str, description: str | None, as_json: bool) -> None:
     """Create a variable or change its value."""
     if as_json:
@@ -81,8 +67,6 @@ def set_one(key: str, value: str, description: str | None, as_json: bool) -> Non
     talk(f"Variable {key} {'created' if is_new else 'changed'}.")
 
 
-@command("delete")
-@click.argument("key")
 def delete(key: str) -> None:
     """Delete a variable."""
     with open_database() as db, db.write() as tx:
@@ -91,22 +75,8 @@ def delete(key: str) -> None:
     talk(f"Variable {key} deleted.")
 
 
-@command("import")
-@click.argument("file", type=click.Path(allow_dash=True))
-@click.option(
-    "-a",
-    "--action-on-existing-key",
-    type=click.Choice(ON_EXISTING),
-    default="overwrite",
-    show_default=True,
-    help="What to do with a variable that is there already.",
-)
 def import_file(file: str, action_on_existing_key: str) -> None:
-    """Create variables from a JSON, YAML or .env file.
-
-    The file maps keys to values, or to {"value": ..., "description": ...}. Values that are not text are kept as JSON.
-    All of it is imported, or, when anything is wrong, nothing.
-    """
+    """Create variables from a JSON, YAML or .env file."""
     wanted = {key: _value_of(key, item) for key, item in read_mapping(file).items()}
     counts = {"created": 0, "changed": 0, "skipped": 0}
     with open_vault() as vault, vault.db.write() as tx:
@@ -123,13 +93,8 @@ def import_file(file: str, action_on_existing_key: str) -> None:
     talk(", ".join(f"{number} {what}" for what, number in counts.items()) + ".")
 
 
-@command("export")
-@click.argument("file", type=click.Path(allow_dash=True))
 def export_file(file: str) -> None:
-    """Write all variables to a file.
-
-    The file holds secrets in clear text, and is made readable by its owner only. `-` is standard output.
-    """
+    """Write all variables to a file."""
     with open_vault() as vault:
         found: dict[str, Any] = {}
         for row in _all(vault.db):

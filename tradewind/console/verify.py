@@ -8,19 +8,13 @@ import click
 
 from scheduler.verify import verify as verify_log
 from tradewind.metadata.opening import open_database
-from tradewind.terminal.options import command, output_option
 from tradewind.terminal.output import emit, progress, talk
 
 COLUMNS: Final = ("dag_id", "run_id", "problem")
 
 
-@command("verify")
-@output_option
 def verify(output: str) -> None:
-    """Fold the event log of every run and compare it with what is stored.
-
-    The log is the truth; runs, task instances and attempts are made from it. Exit code 1 when anything differs.
-    """
+    """Fold the event log of every run and compare it with what is stored."""
     with open_database() as db, progress("Folding") as show:
         problems = verify_log(db, progress=show)
     rows = [{"dag_id": one.dag_id, "run_id": one.run_id, "problem": one.text} for one in problems]

@@ -7,7 +7,6 @@ import click
 from tradewind import __version__
 
 
-@click.command("version", context_settings={"help_option_names": ["-h", "--help"]})
 def version() -> None:
     """Print the version."""
     click.echo(__version__)

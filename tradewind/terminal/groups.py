@@ -1,4 +1,4 @@
-"""How does ``tradewind --help`` stay instant? Groups know their commands by name and import one when it is called."""
+"""How does all help stay instant? Commands are declared; what one does is imported when it runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
@@ -21,24 +21,66 @@ SHOW_TRACEBACKS: Final = "TRADEWIND_TRACEBACKS"
 """When set and not empty, every command behaves as with ``-v``."""
 
 
-@dataclass(frozen=True, slots=True)
+def _note_verbose(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.find_root().meta["verbose"] = True
+
+
+VERBOSE: Final = click.Option(
+    ["-v", "--verbose"],
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_note_verbose,
+    help="Show the traceback when something fails.",
+)
+
+
 class Command:
-    """A command that is not imported yet.
+    """A command as people see it. What it does is imported when it runs, never for its help.
 
     Attributes:
-        target: ``package.module:attribute`` of a ``click.Command``.
-        help: one line for lists of commands; a test holds it equal to the command's own first line.
+        target: ``package.module:function`` of what it does, called with the params by name.
+        help: one line for lists of commands; a test holds it equal to the function's own first line.
+        params: its arguments and options; every command has ``-v`` too.
+        detail: what its own help says below that line.
         is_hidden: it works, but lists do not show it: an alias, or a name that people bring from Airflow.
     """
 
-    target: str
-    help: str
-    is_hidden: bool = False
+    def __init__(
+        self, target: str, line: str, *params: click.Parameter, detail: str = "", is_hidden: bool = False
+    ) -> None:
+        self.target: Final = target
+        self.help: Final = line
+        self.params: Final = params
+        self.detail: Final = detail
+        self.is_hidden: Final = is_hidden
+
+    def load(self) -> Callable[..., Any]:
+        """Import and return what it does."""
+        module, _, attribute = self.target.partition(":")
+        found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+        return found
+
+    def make(self, name: str) -> click.Command:
+        """Return it as click runs it."""
+
+        def run(**values: Any) -> Any:
+            return self.load()(**values)
+
+        return click.Command(
+            name,
+            context_settings=dict(SETTINGS),
+            callback=run,
+            params=[*self.params, VERBOSE],
+            help=f"{self.help}\n\n{self.detail}".strip(),
+            short_help=self.help,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group of commands that is not imported yet."""
+    """Commands behind one word."""
 
     help: str
     commands: Mapping[str, Command] = field(default_factory=dict)
@@ -61,7 +103,7 @@ class Misuse(Failure):
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called. Unknown names are answered with the nearest."""
+    """A group made from the tree. Unknown names are answered with the nearest."""
 
     def __init__(self, name: str, tree: Tree, **attrs: Any) -> None:
         super().__init__(name, context_settings=dict(SETTINGS), **attrs)
@@ -72,16 +114,13 @@ class LazyGroup(click.Group):
         return [name for name, item in self.tree.items() if isinstance(item, Group) or not item.is_hidden]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one command; None when there is none of that name."""
+        """Return one command; None when there is none of that name."""
         item = self.tree.get(cmd_name)
         if item is None:
             return None
         if isinstance(item, Group):
             return LazyGroup(cmd_name, item.commands, help=item.help)
-        module, _, attribute = item.target.partition(":")
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
+        return item.make(cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -100,7 +139,7 @@ class LazyGroup(click.Group):
         return f" Did you mean {' or '.join(repr(path) for path in paths)}?" if paths else ""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the groups, then the commands, without importing any."""
+        """Write the groups, then the commands."""
         shown = [(name, self.tree[name]) for name in self.list_commands(ctx)]
         for title, kind in (("Groups", Group), ("Commands", Command)):
             rows = [(name, item.help) for name, item in shown if isinstance(item, kind)]

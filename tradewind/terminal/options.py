@@ -3,60 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
-from zoneinfo import ZoneInfo
+from typing import Any, Final
 
 import click
 
-from tradewind.config import load_config
-from tradewind.terminal.groups import SETTINGS
 from tradewind.terminal.output import FORMATS
 
-F = TypeVar("F", bound=Callable[..., Any])
 NOTHING_TO_DO: Final = "Nothing was changed."
 
 
-def _note_verbose(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
-    if value:
-        ctx.find_root().meta["verbose"] = True
+def option(*names: str, **attrs: Any) -> click.Option:
+    """Declare an option, as ``click.option`` does for a decorated function."""
+    return click.Option(names, **attrs)
 
 
-verbose_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
-    "-v",
-    "--verbose",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_note_verbose,
-    help="Show the traceback when something fails.",
-)
-
-output_option = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(FORMATS, case_sensitive=False),
-    default="table",
-    show_default=True,
-    help="How to print. json, yaml and plain are for programs.",
-)
-
-yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
-
-
-def command(name: str, **attrs: Any) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a command that takes ``-v`` and ``-h`` as all do."""
-
-    def decorate(function: Callable[..., Any]) -> click.Command:
-        make: Callable[[Callable[..., Any]], click.Command] = click.command(
-            name, context_settings=dict(SETTINGS), **attrs
-        )
-        return make(verbose_option(function))
-
-    return decorate
+def argument(name: str, **attrs: Any) -> click.Argument:
+    """Declare an argument."""
+    return click.Argument([name], **attrs)
 
 
 class Instant(click.ParamType):  # type: ignore[type-arg]  # generic in click 8.5, not yet in 8.1
@@ -68,6 +33,8 @@ class Instant(click.ParamType):  # type: ignore[type-arg]  # generic in click 8.
         """Return an aware instant."""
         if isinstance(value, datetime):
             return value
+        from tradewind.terminal.instants import parse_instant  # reads the configuration, which no help needs
+
         found = parse_instant(str(value))
         if found is None:
             self.fail(
@@ -94,21 +61,20 @@ class JsonObject(click.ParamType):  # type: ignore[type-arg]  # as above
         return found
 
 
-def parse_instant(value: str) -> datetime | None:
-    """Return the instant that ``value`` names, or None when it names none."""
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        from dateutil import parser  # only for what is not ISO 8601; importing it costs more than all else here
-
-        try:
-            found = parser.parse(value)
-        except (ValueError, OverflowError):
-            return None
-    if found.tzinfo is not None:
-        return found
-    zone = load_config(os.environ).core.default_timezone
-    return found.astimezone() if zone == "system" else found.replace(tzinfo=ZoneInfo(zone))
+OUTPUT: Final = option(
+    "-o",
+    "--output",
+    type=click.Choice(FORMATS, case_sensitive=False),
+    default="table",
+    show_default=True,
+    help="How to print. json, yaml and plain are for programs.",
+)
+YES: Final = option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+CONF: Final = option("-c", "--conf", type=JsonObject(), help="Values for the params of the DAG, as a JSON object.")
+DAG_FILE: Final = option("-f", "--dagfile-path", type=click.Path(), help="The DAG file. [default: found by the DAG id]")
+MAP_INDEX: Final = option(
+    "--map-index", type=int, default=-1, show_default=True, help="Of a mapped task; -1: not mapped."
+)
 
 
 def confirm(question: str, yes: bool) -> None:

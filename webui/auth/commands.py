@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import click
 
 from tradewind.errors import UsageError
 from tradewind.metadata.opening import open_database
-from tradewind.metadata.users import ROLES, create_user, delete_user, set_password_hash
+from tradewind.metadata.users import create_user, delete_user, set_password_hash
 from tradewind.metadata.users import list_users as all_users
-from tradewind.terminal.options import command, confirm, output_option, yes_option
+from tradewind.terminal.options import confirm
 from tradewind.terminal.output import emit, talk
 from webui.auth.passwords import generate_password, hash_password
 
 COLUMNS = ("username", "role", "is_active", "created_at", "failed_logins", "locked_until")
 
 
-@command("list")
-@output_option
 def list_users(output: str) -> None:
     """List the accounts."""
     with open_database() as db, db.read() as tx:
@@ -29,22 +25,8 @@ def list_users(output: str) -> None:
     emit(rows, COLUMNS, output, empty="There are no accounts. Create one with `tradewind users create -u NAME`.")
 
 
-def _password_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    by_option = click.option("-p", "--password", help="The password. Others can read it in the list of processes.")
-    at_random = click.option("--use-random-password", is_flag=True, help="Make a password and print it.")
-    return by_option(at_random(function))
-
-
-@command("create")
-@click.option("-u", "--username", required=True, help="Name to log in with.")
-@click.option("-r", "--role", type=click.Choice(ROLES, case_sensitive=False), default="viewer", show_default=True,
-              help="What the account may do; each role includes those before it.")  # fmt: skip
-@_password_options
 def create(username: str, role: str, password: str | None, use_random_password: bool) -> None:
-    """Create an account.
-
-    Without --password and --use-random-password the password is asked for.
-    """
+    """Create an account."""
     with open_database() as db:
         plain = _choose_password(password, use_random_password)
         password_hash = hash_password(plain)
@@ -54,14 +36,8 @@ def create(username: str, role: str, password: str | None, use_random_password: 
     _show_password(plain, use_random_password)
 
 
-@command("reset-password")
-@click.option("-u", "--username", required=True, help="Name of the account.")
-@_password_options
 def reset_password(username: str, password: str | None, use_random_password: bool) -> None:
-    """Give an account a new password and end its logins.
-
-    Lifts a lock after failed logins too.
-    """
+    """Give an account a new password and end its logins."""
     with open_database() as db:
         plain = _choose_password(password, use_random_password)
         password_hash = hash_password(plain)
@@ -71,14 +47,8 @@ def reset_password(username: str, password: str | None, use_random_password: boo
     _show_password(plain, use_random_password)
 
 
-@command("delete")
-@click.option("-u", "--username", required=True, help="Name of the account.")
-@yes_option
 def delete(username: str, yes: bool) -> None:
-    """Delete an account.
-
-    What it did stays in the audit log.
-    """
+    """Delete an account."""
     confirm(f"Delete user {username}?", yes)
     with open_database() as db, db.write() as tx:
         delete_user(tx, username)

@@ -1,0 +1,87 @@
+"""What can be asked of ``tradewind db``?"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from tradewind.terminal.groups import Command, Group
+from tradewind.terminal.options import OUTPUT, YES, option
+
+DB: Final = Group(
+    "Set up and look after the metadata DB.",
+    {
+        "migrate": Command(
+            "tradewind.console.db:migrate_db",
+            "Create the metadata DB, or bring it to the newest schema.",
+            option("-s", "--show-sql-only", is_flag=True, help="Print the SQL for an empty database; change nothing."),
+            detail="Safe to repeat, and to run on many machines at once: one migrates, the others wait.",
+        ),
+        "check": Command(
+            "tradewind.console.db:check",
+            "Check that the metadata DB can be reached and used.",
+            option("--retry", type=click.IntRange(min=0), default=0, show_default=True, help="How often to try again."),
+            option(
+                "--retry-delay",
+                type=click.FloatRange(min=0),
+                default=1.0,
+                show_default=True,
+                help="Seconds between tries.",
+            ),
+            detail="It can when it answers and its schema is the one that this version of Tradewind needs.",
+        ),
+        "check-migrations": Command(
+            "tradewind.console.db:check_migrations",
+            "Wait until the metadata DB has been migrated.",
+            option(
+                "-t",
+                "--migration-wait-timeout",
+                type=click.IntRange(min=0),
+                default=60,
+                show_default=True,
+                help="Seconds to wait. 0: look once.",
+            ),
+            detail="For containers that start beside the one that migrates.",
+        ),
+        "verify": Command(
+            "tradewind.console.verify:verify",
+            "Fold the event log of every run and compare it with what is stored.",
+            OUTPUT,
+            detail=(
+                "The log is the truth; runs, task instances and attempts are made from it. Exit code 1 when anything "
+                "differs."
+            ),
+        ),
+        "shell": Command(
+            "tradewind.console.db:shell",
+            "Open the database's own shell.",
+            detail="sqlite3 or psql, which must be installed; without sqlite3 Python's own small shell is used.",
+        ),
+        "reset": Command(
+            "tradewind.console.db:reset_db",
+            "Delete everything in the metadata DB and create it anew.",
+            YES,
+            option("-s", "--skip-init", is_flag=True, help="Only delete; do not create the tables again."),
+            detail=(
+                "Runs, logs of runs, variables, connections and accounts are gone for good. DAG files and task logs "
+                "stay."
+            ),
+        ),
+        "downgrade": Command(
+            "tradewind.console.db:downgrade_db",
+            "Take the schema back to an older revision.",
+            option(
+                "-r",
+                "--to-revision",
+                required=True,
+                help="The revision; base removes all tables. An unknown one is answered with those there are.",
+            ),
+            YES,
+            detail=(
+                "Needed before an older version of Tradewind can be used again. What the older schema has no place "
+                "for is lost."
+            ),
+        ),
+    },
+)

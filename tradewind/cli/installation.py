@@ -1,0 +1,108 @@
+"""What can be asked of the installation as a whole: configuration, services, ``why``, versions, keys?"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from tradewind.terminal.groups import Command, Group
+from tradewind.terminal.options import MAP_INDEX, OUTPUT, argument, option
+
+HOST: Final = option("-H", "--host", help="Address to listen at. [default: [api] host]")
+PORT: Final = option("-p", "--port", type=click.IntRange(0, 65535), help="Port to listen at. [default: [api] port]")
+
+CONFIG: Final = Group(
+    "Look at the configuration.",
+    {
+        "list": Command(
+            "tradewind.console.config:list_options",
+            "List the options as they stand in airflow.cfg.",
+            option("--section", help="Only this section."),
+            option("-s", "--include-sources", is_flag=True, help="Say where each value comes from."),
+            option("-d", "--include-descriptions", is_flag=True, help="Say what each option does."),
+            option("-V", "--include-env-vars", is_flag=True, help="Name the environment variable of each option."),
+            option(
+                "-a", "--defaults", is_flag=True, help="Show defaults instead of what is configured, all commented out."
+            ),
+            option(
+                "-c",
+                "--comment-out-everything",
+                is_flag=True,
+                help="Comment out all options, as a start for a new file.",
+            ),
+            option("--show-values", is_flag=True, help="Show secrets too; they are masked otherwise."),
+            option("--hide-sensitive", is_flag=True, help="Mask secrets even with --show-values."),
+        ),
+        "get-value": Command(
+            "tradewind.console.config:get_value",
+            "Print the value of one option.",
+            argument("section"),
+            argument("option"),
+            detail="Secrets included: keys that are made on first use are made now.",
+        ),
+    },
+)
+
+
+def _web_server(is_hidden: bool = False) -> Command:
+    return Command(
+        "webui.commands:webserver",
+        "Run the web server: UI and REST API.",
+        HOST,
+        PORT,
+        option("-w", "--workers", type=click.IntRange(1), help="Web server processes. [default: [api] workers]"),
+        option("--dies-with", type=int, hidden=True, help="End when the process with this id, the parent, ends."),
+        detail="Any number can run against the same metadata DB. SIGTERM or Ctrl-C end it.",
+        is_hidden=is_hidden,
+    )
+
+
+COMMANDS: Final = {
+    "standalone": Command(
+        "tradewind.console.standalone:standalone",
+        "Run everything on this machine: scheduler, tasks, web UI.",
+        HOST,
+        PORT,
+        detail=(
+            "Creates what is missing: home folder, keys, metadata DB, a first account. Ctrl-C or SIGTERM end all of it."
+        ),
+    ),
+    "scheduler": Command(
+        "scheduler.commands.service:scheduler",
+        "Run a scheduler, with its DAG files and local tasks.",
+        detail=(
+            "Any number can run against one PostgreSQL database, one against an SQLite file. SIGTERM or Ctrl-C end it."
+        ),
+    ),
+    "webserver": _web_server(),
+    "api-server": _web_server(is_hidden=True),
+    "why": Command(
+        "scheduler.commands.why:why",
+        "Say why a DAG, a run or a task does not run.",
+        argument("dag_id"),
+        argument("logical_date_or_run_id", required=False),
+        argument("task_id", required=False),
+        MAP_INDEX,
+        OUTPUT,
+        detail=(
+            "Or how it ended. Without a run it is about the newest one; without a task, about the run and every task "
+            "that is not done or went wrong."
+        ),
+    ),
+    "info": Command(
+        "tradewind.console.info:info",
+        "Show versions, paths and the state of this installation.",
+        option("--anonymize", is_flag=True, help="Leave out names of users, hosts and folders, to share the output."),
+        OUTPUT,
+    ),
+    "version": Command("tradewind.console.version:version", "Print the version."),
+    "rotate-fernet-key": Command(
+        "tradewind.console.keys:rotate",
+        "Encrypt all secrets anew with the first key of fernet_key.",
+        detail=(
+            "Put the new key first in [core] fernet_key, behind a comma the old one, restart, run this, then remove "
+            "the old one. It can be broken off and repeated."
+        ),
+    ),
+}
