@@ -20,6 +20,7 @@ from tradewind.model.spec import decode_spec, encode_spec
 from tradewind.sdk.exceptions import NotSupportedYet
 from tradewind.sdk.graph import effective_weights
 from tradewind.sdk.serialize import to_spec
+from tradewind.timetables import ContinuousTimetable
 
 FILE = """
 from datetime import datetime, timedelta
@@ -133,6 +134,7 @@ def test_a_task_that_waits_for_itself_is_a_cycle():
         ({"schedule": 5}, "schedule"),
         ({"schedule": "@daily", "catchup": True}, "catchup=True needs a start_date"),
         ({"schedule": "@continuous", "start_date": datetime(2024, 1, 1)}, "needs max_active_runs=1"),
+        ({"schedule": ContinuousTimetable(), "max_active_runs": 2}, "needs max_active_runs=1, not 2"),
         ({"start_date": datetime(2024, 2, 1), "end_date": datetime(2024, 1, 1)}, "is before start_date"),
     ],
 )
@@ -141,6 +143,11 @@ def test_a_schedule_that_cannot_be_meant_is_refused_by_name(arguments, says):
         to_spec(DAG("etl", **arguments))
 
     assert "etl" in str(caught.value)
+
+
+@pytest.mark.parametrize("schedule", ["@continuous", ContinuousTimetable()])
+def test_a_continuous_schedule_is_taken_with_one_run_at_a_time(schedule):
+    assert to_spec(DAG("etl", schedule=schedule, max_active_runs=1)).timetable.kind == "ContinuousTimetable"
 
 
 def test_what_stands_directly_below_a_setup_keeps_the_plain_rule():
@@ -244,9 +251,9 @@ def test_what_a_run_would_go_wrong_without_is_refused(settings):
         to_spec(made)
 
 
-def test_a_teardown_that_decides_the_run_is_refused():
-    made = DAG("etl")
-    EmptyOperator(task_id="it", dag=made).as_teardown(on_failure_fail_dagrun=True)
+def test_a_teardown_says_whether_it_decides_the_run():
+    with DAG("etl") as made:
+        EmptyOperator(task_id="said").as_teardown(on_failure_fail_dagrun=True)
+        EmptyOperator(task_id="unsaid").as_teardown()
 
-    with pytest.raises(NotSupportedYet, match="teardown 'it' has on_failure_fail_dagrun"):
-        to_spec(made)
+    assert {one.task_id: one.on_failure_fail_dagrun for one in to_spec(made).tasks} == {"said": True, "unsaid": False}

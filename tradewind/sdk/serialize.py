@@ -153,8 +153,12 @@ def _check_schedule(dag: DAG) -> None:
         raise DagError(
             f"{dag.who}: catchup=True needs a start_date, since it says where to begin. Give one, or set catchup=False."
         )
-    if dag.schedule == "@continuous" and dag.max_active_runs != 1:
-        raise DagError(f"{dag.who}: the schedule '@continuous' needs max_active_runs=1. Set it.")
+    limit = dag.timetable.active_runs_limit
+    if limit is not None and dag.max_active_runs > limit:
+        raise DagError(
+            f"{dag.who}: the schedule {dag.timetable.summary!r} needs max_active_runs={limit}, not "
+            f"{dag.max_active_runs}. Set it."
+        )
 
 
 def _check_setups(dag: DAG) -> None:
@@ -177,11 +181,6 @@ def _check_supported(dag: DAG) -> None:
             raise NotSupportedYet(
                 f"{dag.who}: task {task.task_id!r} has depends_on_past or wait_for_downstream, which are not "
                 "supported yet. Remove them, and set max_active_runs=1 so that runs do not overtake each other."
-            )
-        if task.on_failure_fail_dagrun:
-            raise NotSupportedYet(
-                f"{dag.who}: teardown {task.task_id!r} has on_failure_fail_dagrun, which is not supported yet. "
-                "Remove it."
             )
 
 
