@@ -29,6 +29,12 @@ words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
         ("mysql://CaseKept.Example/s%2Fx", ("mysql", None, None, "CaseKept.Example", None, "s/x", {})),
         ("ssh://:secret@h", ("ssh", "", "secret", "h", None, None, {})),
         ("x://[::1]:80/", ("x", None, None, "::1", 80, None, {})),
+        ("x://%3A%3A1:80", ("x", None, None, "::1", 80, None, {})),
+        ("http://https://x.org", ("http", None, None, "https://x.org", None, None, {})),
+        ("http://https://x.org/y/z", ("http", None, None, "https://x.org", None, "y/z", {})),
+        ("http://https%3A%2F%2Fx.org%2Fy", ("http", None, None, "https://x.org/y", None, None, {})),
+        ("http://https://u:p@x.org:80/s?a=b", ("http", "u", "p", "https://x.org", 80, "s", {"a": "b"})),
+        ("http://x.org/?back=https://y.org", ("http", None, None, "x.org", None, None, {"back": "https://y.org"})),
     ],
 )
 def test_a_uri_is_read(uri, parts):
@@ -37,13 +43,51 @@ def test_a_uri_is_read(uri, parts):
     assert (conn.conn_type, conn.login, conn.password, conn.host, conn.port, conn.schema, conn.extra_dejson) == parts
 
 
+@pytest.mark.parametrize(
+    ("parts", "uri"),  # as Airflow 3.3.2 writes them
+    [
+        ({"conn_type": "http", "host": "https://x.org"}, "http://https://x.org"),
+        ({"conn_type": "http", "host": "https://x.org/y"}, "http://https://x.org%2Fy"),
+        ({"conn_type": "http", "host": "https://x.org:8443/y"}, "http://https://x.org%3A8443%2Fy"),
+        (
+            {"conn_type": "x", "host": "https://x.org/y", "login": "a@b", "password": "c/d", "port": 80, "schema": "s"},
+            "x://https://a%40b:c%2Fd@x.org%2Fy:80/s",
+        ),
+        ({"conn_type": "http", "host": "https://x.org/y", "extra": '{"a":"b"}'}, "http://https://x.org%2Fy/?a=b"),
+        ({"conn_type": "https", "host": "https://x.org"}, "https://https%3A%2F%2Fx.org"),
+        (
+            {"conn_type": "spark", "host": "spark://a:7077", "port": 7077, "login": "u"},
+            "spark://u@spark%3A%2F%2Fa%3A7077:7077",
+        ),
+        ({"conn_type": "x_y", "host": "a://b://c"}, "x-y://a://b%3A%2F%2Fc"),
+        ({"conn_type": "x", "host": "http://[::1]:80/"}, "x://http://%5B%3A%3A1%5D%3A80%2F"),
+        ({"conn_type": "http", "host": "h/x"}, "http://h%2Fx"),
+    ],
+)
+def test_a_host_with_a_protocol_is_written_as_airflow_does_and_read_back(parts, uri):
+    made = Connection(conn_id="c", **parts)
+    again = Connection(conn_id="c", uri=uri)
+
+    assert made.get_uri() == uri
+    assert vars(again) | {"extra": again.extra_dejson} == vars(made) | {"extra": made.extra_dejson}
+
+
+schemes = st.from_regex(r"[A-Za-z][A-Za-z0-9+.\-]{0,8}", fullmatch=True)
+hosts = (
+    st.sampled_from(["h", "a.b-c.example", "::1", "UPPER", "https://", "://", "a:b", "[::1]", "fe80::1%eth0", "h:80"])
+    | words
+    | st.builds("{}://{}".format, schemes | st.sampled_from(["http", "postgres"]), words)
+    | st.builds("https://{}/{}".format, words, words)
+)
+
+
 @settings(deadline=None)  # the first example pays for imports
 @given(
     st.builds(
         Connection,
         conn_id=st.just("c"),
         conn_type=st.sampled_from(["postgres", "http", "google_cloud_platform"]),
-        host=st.none() | st.sampled_from(["h", "a.b-c.example", "::1", "UPPER"]),
+        host=st.none() | hosts,
         login=st.none() | words,
         password=st.none() | words,
         schema=st.none() | words,
@@ -68,6 +112,9 @@ def test_what_is_written_as_a_uri_or_json_is_read_back(conn):
         (lambda: Connection(conn_id="c", uri="postgres://h", host="x"), "give uri or the parts, not both"),
         (lambda: Connection(conn_id="c", uri="host"), "is not a URI"),
         (lambda: Connection(conn_id="c", uri="x://h:port/"), "The port must be a number"),
+        (lambda: Connection(conn_id="c", uri="http://u:p@https://x.org/s"), "A host with a protocol is written"),
+        (lambda: Connection(conn_id="c", uri="a://b://c://d"), "A host with a protocol is written"),
+        (lambda: Connection(conn_id="c", uri="x://[h/"), "Quote each of its parts"),
         (lambda: Connection(conn_id="c", extra="{"), "extra is not JSON"),
         (lambda: Connection.from_json("{", "c"), "Connection 'c' is not JSON"),
         (lambda: Connection.from_json("[]", "c"), "must be an object"),
@@ -77,6 +124,15 @@ def test_what_is_written_as_a_uri_or_json_is_read_back(conn):
 def test_a_wrong_connection_says_what_is_wrong(make, says):
     with pytest.raises(AirflowException, match=says):
         make()
+
+
+@pytest.mark.parametrize("uri", ["secret", "x://u:secret/@h", "x://u:secret@https://h", "x://u:secret@[h"])
+def test_a_uri_that_cannot_be_read_is_not_shown(uri):
+    with pytest.raises(AirflowException) as caught:
+        Connection(conn_id="c", uri=uri)
+
+    assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
 def test_extra_can_be_read_deep():

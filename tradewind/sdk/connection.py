@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from tradewind.sdk import reach
 from tradewind.sdk.exceptions import AirflowException, AirflowNotFoundException
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 _SCHEMES = {"postgresql": "postgres"}
 _EXTRA = "__extra__"
+_PROTOCOL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
+"""What a host may begin with, as in ``https://x.org``; it stands before the login in a URI."""
+_ANY_PROTOCOL: Final = re.compile(r"[^/?#]*://")
+_IPV6: Final = re.compile(r"(?=.*:.*:)[0-9A-Fa-f:.]+")
 
 
 class Connection:
@@ -47,23 +52,17 @@ class Connection:
             self._check_extra()
 
     def _take_uri(self, uri: str) -> None:
-        split = urlsplit(uri)
-        if not split.scheme:
-            raise AirflowException(
-                f"Connection {self.conn_id!r}: {uri!r} is not a URI. Write type://login:password@host:port/schema."
-            )
+        protocol, split = self._split(uri)
         self.conn_type = _SCHEMES.get(split.scheme, split.scheme.replace("-", "_"))
-        authority, _, _ = split.netloc.rpartition("@")
+        authority, _, place = split.netloc.rpartition("@")
         login, has_password, password = authority.partition(":")
         self.login = unquote(login) if authority else None
         self.password = unquote(password) if has_password else None
         try:
-            self.host, self.port = (unquote(split.hostname) if split.hostname else None), split.port
-        except ValueError as error:
-            raise AirflowException(
-                f"Connection {self.conn_id!r}: {error}. The port must be a number from 0 to 65535."
-            ) from None
-        self.host = self._host_as_written(split.netloc) or self.host
+            self.port = split.port
+        except ValueError:  # its words may hold a part of the password
+            raise self._wrong_uri("The port must be a number from 0 to 65535.") from None
+        self.host = f"{protocol}{_host_in(place)}" or None
         self.schema = unquote(split.path[1:]) if len(split.path) > 1 else None
         query = dict(parse_qsl(split.query, keep_blank_values=True))
         if _EXTRA in query:
@@ -71,13 +70,25 @@ class Connection:
         elif query:
             self.extra = json.dumps(query)
 
-    @staticmethod
-    def _host_as_written(netloc: str) -> str | None:
-        """Return the host with its capitals, which urlsplit takes away (they matter in, say, account names)."""
-        place = netloc.rpartition("@")[2]
-        if place.startswith("["):
-            return place[1:].partition("]")[0]
-        return unquote(place.partition(":")[0]) or None
+    def _split(self, uri: str) -> tuple[str, SplitResult]:
+        """Return the protocol of the host with its ``://``, or an empty text, and the parts of the URI without it."""
+        kind, sign, rest = uri.partition("://")
+        found = _PROTOCOL.match(rest)
+        protocol = found[0] if found else ""
+        rest = rest[len(protocol) :]
+        if _ANY_PROTOCOL.match(rest):
+            raise self._wrong_uri("A host with a protocol is written type://protocol://login:password@host:port/schema.")
+        try:
+            split = urlsplit(f"{kind}{sign}{rest}")
+        except ValueError:
+            raise self._wrong_uri("Quote each of its parts with urllib.parse.quote(part, safe='').") from None
+        if not split.scheme:
+            raise self._wrong_uri("Write type://login:password@host:port/schema.")
+        return protocol, split
+
+    def _wrong_uri(self, mend: str) -> AirflowException:
+        """Return the error; the URI is not shown, since it may hold a password."""
+        return AirflowException(f"Connection {self.conn_id!r}: what was given is not a URI that can be read. {mend}")
 
     def _check_extra(self) -> None:
         try:
@@ -159,12 +170,11 @@ class Connection:
         login = quote(self.login, safe="") if self.login is not None else ""
         password = f":{quote(self.password, safe='')}" if self.password is not None else ""
         authority = f"{login}{password}@" if login or password else ""
-        place = quote(self.host, safe=".:-_~") if self.host else ""
-        if ":" in place:
-            place = f"[{place}]"
+        kind = (self.conn_type or "").lower().replace("_", "-")
+        protocol, place = _host_out(self.host or "", kind)
         port = f":{self.port}" if self.port is not None else ""
         schema = f"/{quote(self.schema, safe='')}" if self.schema else ""
-        uri = f"{(self.conn_type or '').lower().replace('_', '-')}://{authority}{place}{port}{schema}"
+        uri = f"{kind}://{protocol}{authority}{place}{port}{schema}"
         return f"{uri}{'' if schema else '/'}?{self._query()}" if self.extra else uri
 
     def _query(self) -> str:
@@ -184,6 +194,24 @@ class Connection:
 
     def __repr__(self) -> str:
         return f"<Connection {self.conn_id}: {self.conn_type}>"
+
+
+def _host_in(place: str) -> str:
+    """Return the host of ``host:port`` with its capitals, which urlsplit takes away; account names may have some."""
+    if place.startswith("["):
+        return place[1:].partition("]")[0]
+    return unquote(place.partition(":")[0])
+
+
+def _host_out(host: str, kind: str) -> tuple[str, str]:
+    """Return how a host stands in a URI: its protocol, which comes before the login, and the rest of it.
+
+    As in Airflow, a protocol that is the same as the type of the connection is quoted with the rest.
+    """
+    found = _PROTOCOL.match(host)
+    if found is None or found.end() == len(host) or found[1].lower() == kind:
+        return "", f"[{host}]" if _IPV6.fullmatch(host) else quote(host, safe="")
+    return found[0], quote(host[found.end() :], safe="")
 
 
 def _maybe_json(value: Any) -> Any:
