@@ -40,12 +40,14 @@ class Contender:
         program: the command (``tradewind`` or ``airflow``).
         server: the address of a PostgreSQL server on which databases may be made; None means SQLite.
         settings: further environment variables.
+        parts: what it takes part in; None means everything.
     """
 
     name: str
     program: str
     server: str | None
     settings: Mapping[str, str] = field(default_factory=dict)
+    parts: frozenset[str] | None = None
 
     @property
     def is_airflow(self) -> bool:
