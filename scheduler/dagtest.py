@@ -1,7 +1,8 @@
 """How does a DAG run in this very process, for ``dag.test()`` and ``tradewind dags test``?
 
-The planner that the scheduler uses decides; tasks run one after another, right here, so that breakpoints work. There is
-no metadata DB: XComs, variables and connections live in memory for this one run.
+The planner that the scheduler uses decides; tasks run one after another, right here, so that breakpoints work. Nothing
+is recorded: XComs and all else that tasks write live in memory for this one run. Variables and connections that are
+stored are read, when there is a metadata DB; none is needed.
 """
 
 from __future__ import annotations
@@ -11,22 +12,24 @@ import logging
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from scheduler.planner import Policy, RunPlanner
+from scheduler.stored import Stored, TrialChannel
 from tradewind.errors import UsageError
 from tradewind.model.orders import AttemptEnded, AttemptOrder, AttemptStarted, Outcome
 from tradewind.model.states import RunState, RunType, TaskState
 from tradewind.run.graph import DagGraph
+from tradewind.run.order import in_order
 from tradewind.run.view import RunView, TaskKey
 from tradewind.sdk.channel import ConnectionData
 from tradewind.sdk.connection import Connection
 from tradewind.sdk.execution import TaskResult, run_task
-from tradewind.sdk.memory_channel import MemoryChannel, RunMemory
+from tradewind.sdk.memory_channel import RunMemory
 from tradewind.sdk.serialize import to_spec
 from tradewind.timetables import DataInterval
 
@@ -42,7 +45,9 @@ class InProcessRun:
 
     Attributes:
         state: success or failed.
-        states: the final state of every task.
+        states: the final state of every task, in the order in which they can run.
+        reasons: why a task is not in the state success, where there is more to say than the state.
+        durations: of the tasks that ran, their last try.
         memory: the XComs that were left.
     """
 
@@ -50,6 +55,7 @@ class InProcessRun:
     state: RunState
     states: Mapping[str, TaskState]
     reasons: Mapping[str, str]
+    durations: Mapping[str, timedelta]
     memory: RunMemory
 
     def xcom(self, task_id: str, key: str = "return_value") -> str | None:
@@ -69,6 +75,7 @@ def run_dag_in_process(
     variable_file_path: str | None = None,
     mark_success_pattern: str | None = None,
     use_executor: bool = False,
+    stored: Stored | None = None,
     now: datetime | None = None,
 ) -> InProcessRun:
     """Run ``dag`` once and return how it ended. Retries do not wait.
@@ -77,9 +84,11 @@ def run_dag_in_process(
         logical_date: aware or naive (then in the DAG's time zone); now when None.
         run_conf: overrides the defaults of params.
         execution_date: the old name of ``logical_date``.
-        conn_file_path, variable_file_path: JSON files of connections and variables for this run.
+        conn_file_path, variable_file_path: JSON files of connections and variables for this run; they go before what is
+            stored.
         mark_success_pattern: tasks whose id matches are not run and count as successful.
         use_executor: refused; a run with an executor is what ``tradewind dags trigger`` starts.
+        stored: what tasks can read; None: what the configuration of this process leads to.
 
     Raises:
         DagError: the DAG cannot be run, e.g. its tasks form a ring.
@@ -91,8 +100,8 @@ def run_dag_in_process(
     date = _aware(logical_date or execution_date or at, dag)
     memory = RunMemory(variables=_read_variables(variable_file_path), connections=_read_connections(conn_file_path))
     skip = re.compile(mark_success_pattern) if mark_success_pattern else None
-    with _shown_logs():
-        return _Runner(dag, date, run_after or at, dict(run_conf or {}), memory, skip).run()
+    with _shown_logs(), nullcontext(stored) if stored is not None else Stored() as source:
+        return _Runner(dag, date, run_after or at, dict(run_conf or {}), memory, source, skip).run()
 
 
 class _Runner:
@@ -105,6 +114,7 @@ class _Runner:
         run_after: datetime,
         conf: dict[str, Any],
         memory: RunMemory,
+        stored: Stored,
         mark_success: re.Pattern[str] | None,
     ) -> None:
         self._dag: Final = dag
@@ -113,6 +123,7 @@ class _Runner:
         self._view: Final = RunView(1, dag.dag_id, "", DagGraph(self._spec))
         self._view.run_id = dag.timetable.run_id(RunType.MANUAL, run_after, logical_date)
         self._memory: Final = memory
+        self._stored: Final = stored
         self._mark_success: Final = mark_success
         self._conf: Final = conf
         self._logical_date: Final = logical_date
@@ -127,10 +138,20 @@ class _Runner:
         while self._ready:
             self._ready.sort(key=lambda key: (-self._spec_of(key[0]).priority, key), reverse=True)
             self._run_one(self._ready.pop())
-        reasons = {t.task_id: t.reason for t in self._view.tasks.values() if t.reason}
-        states = {t.task_id: t.state for t in self._view.tasks.values()}
         log.info("run %s ended: %s", self._view.run_id, self._view.state)
-        return InProcessRun(self._view.run_id, self._view.state, states, reasons, self._memory)
+        return self._outcome()
+
+    def _outcome(self) -> InProcessRun:
+        rank = {task_id: number for number, task_id in enumerate(in_order(self._spec))}
+        tasks = sorted(self._view.tasks.values(), key=lambda task: rank[task.task_id])
+        return InProcessRun(
+            self._view.run_id,
+            self._view.state,
+            states={task.task_id: task.state for task in tasks},
+            reasons={task.task_id: task.reason for task in tasks if task.reason},
+            durations={t.task_id: t.ended_at - t.started_at for t in tasks if t.started_at and t.ended_at},
+            memory=self._memory,
+        )
 
     def _run_one(self, key: TaskKey) -> None:
         planner = self._planner()
@@ -178,8 +199,8 @@ class _Runner:
     def _planner(self) -> RunPlanner:
         return RunPlanner(self._view, self._spec, datetime.now(UTC), Policy())
 
-    def _channel(self, order: AttemptOrder) -> MemoryChannel:
-        return MemoryChannel(order, self._memory)
+    def _channel(self, order: AttemptOrder) -> TrialChannel:
+        return TrialChannel(order, self._memory, self._stored)
 
     def _spec_of(self, task_id: str) -> Any:
         return self._view.graph.tasks[task_id]
@@ -232,8 +253,8 @@ def _read_connections(path: str | None) -> dict[str, ConnectionData]:
         is_uri = isinstance(value, str) and not text.lstrip().startswith("{")
         made = Connection(conn_id=conn_id, uri=text) if is_uri else Connection.from_json(text, conn_id)
         found[conn_id] = ConnectionData(
-            conn_id, made.conn_type or "", made.description, made.host, made.schema, made.login, made.password, made.port,
-            made.extra,
+            conn_id, made.conn_type or "", made.description, made.host, made.schema, made.login, made.password,
+            made.port, made.extra,
         )  # fmt: skip
     return found
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from scheduler.commands.local_dags import load_dag
-from scheduler.commands.trial import TrialChannel, make_order, require_unmapped, resolve_run, stored
-from scheduler.dagtest import run_dag_in_process
+from scheduler.commands.trial import make_order, require_unmapped, resolve_run
+from scheduler.dagtest import InProcessRun, run_dag_in_process
+from scheduler.stored import Stored, TrialChannel
 from tradewind.config import Config, load_config
 from tradewind.model.orders import Outcome
 from tradewind.model.states import RunState
 from tradewind.sdk.context import build_context
 from tradewind.sdk.execution import run_task
+from tradewind.sdk.memory_channel import RunMemory
 from tradewind.sdk.rendered import shown_fields
 from tradewind.sdk.templates import Renderer
 from tradewind.terminal.logs import log_to_terminal
-from tradewind.terminal.output import emit_record, paint_state, talk, to_json
+from tradewind.terminal.output import emit, emit_record, talk, to_json
 from tradewind.xcom.policy import XComPolicy
+
+RESULT_COLUMNS: Final = ("task_id", "state", "duration", "reason")
 
 
 def test_dag(
@@ -30,18 +34,31 @@ def test_dag(
     dagfile_path: str | None,
     mark_success_pattern: str | None,
 ) -> None:
-    """Run a DAG once in this process, without scheduler or metadata DB."""
+    """Run a DAG once in this process, without a scheduler."""
     config = load_config(os.environ)
     dag = load_dag(config, dag_id, dagfile_path)
     _log(config)
-    result = run_dag_in_process(dag, logical_date, conf, mark_success_pattern=mark_success_pattern)
-    width = max((len(name) for name in result.states), default=0)
-    for name, state in result.states.items():
-        reason = result.reasons.get(name, "")
-        click.echo(f"{name.ljust(width)}  {paint_state(state.value, state.value)}{f'  {reason}' if reason else ''}")
-    talk(f"Run {result.run_id}: {result.state.value}.")
+    with Stored(config, talk) as source:
+        result = run_dag_in_process(dag, logical_date, conf, mark_success_pattern=mark_success_pattern, stored=source)
+    _show(result)
     if result.state is not RunState.SUCCESS:
         raise click.exceptions.Exit(1)
+
+
+def _show(result: InProcessRun) -> None:
+    rows = [
+        {
+            "task_id": task_id,
+            "state": state,
+            "duration": result.durations.get(task_id),
+            "reason": result.reasons.get(task_id),
+        }
+        for task_id, state in result.states.items()
+    ]
+    columns = [name for name in RESULT_COLUMNS if name != "reason" or result.reasons]
+    click.echo()
+    emit(rows, columns, "table", empty="The DAG has no tasks.")
+    talk(f"\nRun {result.run_id}: {result.state.value}.")
 
 
 def test_task(
@@ -60,10 +77,10 @@ def test_task(
     task = dag.get_task(task_id)
     require_unmapped(dag, task_id, map_index)
     _log(config)
-    with stored(config) as source:
+    with Stored(config, talk) as source:
         run, date = resolve_run(source, dag_id, logical_date_or_run_id)
         order = make_order(dag, task_id, run, date, task_params or {})
-        channel = TrialChannel(order, source, XComPolicy.from_config(config))
+        channel = TrialChannel(order, RunMemory(), source, XComPolicy.from_config(config))
         result = run_task(dag, task, order, channel, in_process=True)
     for xcom in result.xcoms:
         if xcom.key == "return_value":
@@ -81,10 +98,10 @@ def render(
     dag = load_dag(config, dag_id, dagfile_path)
     task = dag.get_task(task_id).for_attempt()
     require_unmapped(dag, task_id, map_index)
-    with stored(config) as source:
+    with Stored(config, talk) as source:
         run, date = resolve_run(source, dag_id, logical_date_or_run_id)
         order = make_order(dag, task_id, run, date, {})
-        channel = TrialChannel(order, source, XComPolicy.from_config(config))
+        channel = TrialChannel(order, RunMemory(), source, XComPolicy.from_config(config))
         renderer = Renderer(task, build_context(order, dag, task, channel))
         renderer.read_files()
         renderer.render_fields()

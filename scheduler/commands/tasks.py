@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from graphlib import TopologicalSorter
 from typing import Any, Final
 
 import click
@@ -14,8 +13,8 @@ from tradewind.metadata.dags import get_dag, load_newest_spec, load_spec
 from tradewind.metadata.opening import open_database
 from tradewind.metadata.runs import list_task_instances
 from tradewind.model.events import NO_MAP
-from tradewind.model.spec import DagSpec
 from tradewind.model.states import FINAL_RUN_STATES
+from tradewind.run.order import in_order
 from tradewind.run.view import TaskView
 from tradewind.terminal.output import emit, talk
 
@@ -36,18 +35,6 @@ def list_tasks(dag_id: str, output: str) -> None:
             click.echo(name)
         return
     emit([{column: getattr(tasks[name], column) for column in LIST_COLUMNS} for name in names], LIST_COLUMNS, output)
-
-
-def in_order(spec: DagSpec) -> list[str]:
-    """Return the task ids so that each stands behind its upstream tasks; by name where the order is free."""
-    sorter = TopologicalSorter({task.task_id: task.upstream for task in spec.tasks})
-    sorter.prepare()
-    names: list[str] = []
-    while sorter.is_active():
-        ready = sorted(sorter.get_ready())
-        names.extend(ready)
-        sorter.done(*ready)
-    return names
 
 
 def state(dag_id: str, task_id: str, logical_date_or_run_id: str, map_index: int) -> None:

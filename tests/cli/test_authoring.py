@@ -6,6 +6,8 @@ Real processes: the commands import DAG files, install the import layer and set 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -58,8 +60,9 @@ def test_a_dag_runs_without_a_metadata_db(etl, home):
     done = tradewind("dags", "test", "etl", "2026-01-31", "-c", '{"n": 5}')
     assert done.returncode == 0, done.stderr
     assert "loaded 5" in done.stdout
-    assert "load     success" in done.stdout
-    assert "2026-01-31" in done.stderr or "success" in done.stderr
+    assert [line.split()[:2] for line in done.stdout.splitlines()[-2:]] == [["extract", "success"], ["load", "success"]]
+    assert "Run manual__" in done.stderr
+    assert "metadata DB" not in done.stderr, "no task asked for what is stored"
     assert sorted(path.name for path in home.iterdir()) == ["dags"]
 
 
@@ -75,8 +78,11 @@ def test_a_run_that_fails_ends_with_exit_code_1(trial):
     done = tradewind("dags", "test", "trial", "--mark-success-pattern", "asks|stops")
     assert done.returncode == 1
     assert "ValueError: on purpose" in done.stderr
-    assert "fails   failed" in done.stdout
-    assert "asks    success" in done.stdout
+    table = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.strip()}
+    assert table["task_id"] == ["state", "duration", "reason"]
+    assert table["fails"][0] == "failed"
+    assert "ValueError:" in table["fails"]
+    assert table["asks"][0] == "success"
 
 
 def test_breakpoints_work(trial):
@@ -103,6 +109,64 @@ def test_a_trial_reads_what_is_stored_and_writes_nothing(trial, migrated, ok):
     done = tradewind("tasks", "test", "trial", "asks")
     assert (done.returncode, done.stdout) == (0, '"north"\n'), done.stderr
     assert json.loads(ok("dags", "list", "-o", "json")) == []
+
+
+STORED = """
+from tradewind import DAG, BaseHook, Variable, task
+
+with DAG("reader", schedule=None) as dag:
+
+    @task
+    def read():
+        print("port", BaseHook.get_connection("ship").port)
+        return Variable.get("region")
+
+    @task
+    def change(region):
+        Variable.set("region", region + "-east")
+        Variable.delete("doomed")
+
+    @task
+    def read_again():
+        print("now", Variable.get("region"), Variable.get("doomed", default="gone"))
+
+    change(read()) >> read_again()
+
+if __name__ == "__main__":
+    dag.test()
+"""
+
+
+@pytest.fixture
+def reader(home):
+    path = home / "dags" / "reader.py"
+    path.write_text(STORED)
+    return path
+
+
+@pytest.mark.parametrize("way", ["dags test", "dag.test()"])
+def test_a_whole_dag_on_trial_reads_what_is_stored_and_writes_nothing(reader, migrated, ok, way):
+    ok("variables", "set", "region", "north")
+    ok("variables", "set", "doomed", "still here")
+    ok("connections", "add", "ship", "--conn-uri", "http://harbour:8021")
+    if way == "dags test":
+        done = tradewind("dags", "test", "reader")
+    else:
+        done = subprocess.run([sys.executable, str(reader)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "port 8021" in done.stdout, done.stderr
+    assert "now north-east gone" in done.stdout
+    assert ok("variables", "get", "region") == "north\n"
+    assert ok("variables", "get", "doomed") == "still here\n"
+    assert json.loads(ok("dags", "list", "-o", "json")) == []
+
+
+def test_what_is_stored_nowhere_is_told_with_the_reason(reader):
+    done = tradewind("dags", "test", "reader")
+    assert done.returncode == 1
+    assert "Going on without a metadata DB: There is no metadata DB at" in done.stderr
+    states = [line.split()[:2] for line in done.stdout.splitlines()[-3:]]
+    assert states == [["read", "failed"], ["change", "upstream_failed"], ["read_again", "upstream_failed"]]
 
 
 def test_a_trial_in_a_stored_run_has_its_dates_and_conf(trial, migrated_sqlite, ok):

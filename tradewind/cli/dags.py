@@ -80,14 +80,15 @@ DAGS: Final = Group(
         ),
         "test": Command(
             "scheduler.commands.authoring:test_dag",
-            "Run a DAG once in this process, without scheduler or metadata DB.",
+            "Run a DAG once in this process, without a scheduler.",
             argument("dag_id"),
             argument("logical_date", type=Instant(), required=False),
             CONF,
             DAG_FILE,
             option("--mark-success-pattern", metavar="REGEX", help="Do not run tasks whose id matches: they succeed."),
             detail=(
-                "Tasks run one after another, so breakpoints work. Nothing is recorded. Exit code 1 when the run fails."
+                "Tasks run one after another, so breakpoints work. They can read variables and connections that are "
+                "stored; no metadata DB is needed, and nothing is recorded. Exit code 1 when the run fails."
             ),
         ),
         "state": Command(

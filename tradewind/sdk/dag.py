@@ -202,8 +202,9 @@ class DAG:
     # --- run it here -----------------------------------------------------------------------------
 
     def test(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the DAG once in this process, without a metadata DB; breakpoints work.
+        """Run the DAG once in this process, so that breakpoints work. Nothing is recorded.
 
+        Stored variables and connections are read when there is a metadata DB; none is needed.
         Takes ``logical_date``, ``run_conf`` and the other arguments of ``scheduler.dagtest.run_dag_in_process``.
         """
         # The one wiring exception: an authoring file may start its own run, which needs the planner.

@@ -17,6 +17,7 @@ class RunMemory:
 
     xcoms: dict[tuple[str, int, str], XComValue] = field(default_factory=dict)  # (task id, map index, key)
     variables: dict[str, str] = field(default_factory=dict)
+    deleted_variables: set[str] = field(default_factory=set)  # by this run; what is stored elsewhere may have them
     connections: dict[str, ConnectionData] = field(default_factory=dict)
     previous_success: PreviousRun | None = None
 
@@ -70,9 +71,11 @@ class MemoryChannel:
     def set_variable(self, key: str, value: str, description: str | None = None) -> None:
         """Create or replace a variable, for this run."""
         self._memory.variables[key] = value
+        self._memory.deleted_variables.discard(key)
 
     def delete_variable(self, key: str) -> bool:
         """Remove a variable, for this run."""
+        self._memory.deleted_variables.add(key)
         return self._memory.variables.pop(key, None) is not None
 
     def get_connection(self, conn_id: str) -> ConnectionData | None:
