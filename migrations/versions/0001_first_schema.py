@@ -115,6 +115,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("error_line", sa.Integer(), nullable=True),
         sa.Column("traceback", sa.Text(), nullable=True),
+        sa.Column("warnings", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("path", name=op.f("pk_dag_file")),
     )
     op.create_table(

@@ -94,6 +94,7 @@ def details(dag_id: str, output: str) -> None:
         row = dags.get_dag(tx, dag_id)
         version_id, spec = dags.load_newest_spec(tx, dag_id)
         versions = dags.list_versions(tx, dag_id, limit=1)
+        warnings = dags.list_warnings(tx, dag_id=dag_id)
     record = _row(row, config) | {
         "timetable_summary": spec.timetable.summary,
         "timetable_description": spec.timetable.description,
@@ -111,6 +112,7 @@ def details(dag_id: str, output: str) -> None:
         "version_id": version_id,
         "next_data_interval_start": row.next_interval_start,
         "next_data_interval_end": row.next_interval_end,
+        "warnings": [str(warning) for warning in warnings],
     }
     del record["schedule"]
     emit_record(record, output)

@@ -24,13 +24,15 @@ from scheduler.dagfiles.protocol import Outcome, ParseRequest, Setup
 from scheduler.dagfiles.watched_import import Watch
 from tradewind.errors import DagError
 from tradewind.metadata.source_text import decode_source
-from tradewind.model.parsed import FileError
+from tradewind.model.parsed import FileError, FileWarning
 from tradewind.model.spec import DagSpec
 from tradewind.sdk.dag import DAG
+from tradewind.sdk.exceptions import IgnoredArgumentWarning
 from tradewind.sdk.loader import load_dag_file
 from tradewind.sdk.serialize import to_spec
 
-_MAX_WARNINGS = 20
+_MAX_WARNINGS = 100
+_MAX_WARNING = 2000
 _MIB = 1024 * 1024
 
 
@@ -88,7 +90,7 @@ def parse(request: ParseRequest, setup: Setup) -> Outcome:
         depends_on=watch.depends_on(),
         looks_outside=watch.looked_outside(),
         timed_out=timed_out,
-        warnings=_own_warnings(caught, request.folder),
+        warnings=_own_warnings(caught, f"{request.folder}/"),
     )
 
 
@@ -153,8 +155,19 @@ def _memory_mend(setup: Setup) -> str:
     )
 
 
-def _own_warnings(caught: list[warnings.WarningMessage], folder: str) -> tuple[str, ...]:
-    """Return the warnings about lines of the user's own files."""
-    own = (entry for entry in caught if entry.filename.startswith(f"{folder}/"))
-    texts = (f"{entry.filename}:{entry.lineno}: {entry.category.__name__}: {entry.message}" for entry in own)
-    return tuple(dict.fromkeys(texts))[:_MAX_WARNINGS]
+def _own_warnings(caught: list[warnings.WarningMessage], folder: str) -> tuple[FileWarning, ...]:
+    """Return the warnings about lines of the user's own files, and about arguments, wherever they are given."""
+    own = [one for one in caught if one.filename.startswith(folder) or issubclass(one.category, IgnoredArgumentWarning)]
+    found = list(dict.fromkeys(_told(one, folder) for one in own))
+    if len(found) > _MAX_WARNINGS:
+        last, more = found[_MAX_WARNINGS - 1], len(found) - _MAX_WARNINGS
+        found[_MAX_WARNINGS:] = [
+            FileWarning(last.path, last.line, "UserWarning", f"{more} more warnings are not shown.")
+        ]
+    return tuple(found)
+
+
+def _told(one: warnings.WarningMessage, folder: str) -> FileWarning:
+    path = one.filename.removeprefix(folder)
+    text = " ".join(str(one.message).split()).encode("utf-8", "replace").decode()
+    return FileWarning(path, one.lineno, one.category.__name__, text[:_MAX_WARNING])

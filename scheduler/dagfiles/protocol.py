@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tradewind.model.parsed import FileError
+from tradewind.model.parsed import FileError, FileWarning
 from tradewind.model.spec import DagSpec
 
 
@@ -40,7 +40,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     depends_on: tuple[str, ...] = ()
     looks_outside: bool = False
     timed_out: bool = False
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[FileWarning, ...] = ()
 
 
 class RawReply(msgspec.Struct, frozen=True):

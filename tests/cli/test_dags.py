@@ -60,6 +60,14 @@ def test_details_tell_all(ok, call, known):
     assert "Did you mean 'etl'?" in call("dags", "details", "etll").stderr
 
 
+def test_details_tell_what_the_file_was_warned_of(ok, migrated, home):
+    (home / "dags" / "old.py").write_text("from airflow import DAG\n\ndag = DAG('old', schedule_interval='@daily')\n")
+    ok("dags", "reserialize")
+    (warning,) = json.loads(ok("dags", "details", "old", "-o", "json"))["warnings"]
+    assert warning.startswith("old.py:3: DeprecationWarning: DAG 'old': schedule_interval is the name of Airflow 2")
+    assert "old.py:3: DeprecationWarning" in ok("dags", "details", "old", "-o", "plain")
+
+
 def test_show_draws_dot_for_programs_and_a_tree_for_people(ok, call, known, tmp_path, monkeypatch):
     assert '"extract" -> "load";' in ok("dags", "show", "etl")
     monkeypatch.setattr("scheduler.commands.show.is_wide", lambda: True)

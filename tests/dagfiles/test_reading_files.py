@@ -297,12 +297,6 @@ def test_processes_and_threads_that_a_file_starts_end_with_it(read, folder):
     wait_until(lambda: not _runs(pid), what="the end of the process that the file started")
 
 
-def test_warnings_about_the_users_lines_are_kept(read, folder):
-    parsed = read("import warnings\nwarnings.warn('old ways', DeprecationWarning)\n")
-
-    assert parsed.warnings == (f"{folder}/it.py:2: DeprecationWarning: old ways",)
-
-
 @pytest.mark.parametrize(
     ("source", "word"),
     [

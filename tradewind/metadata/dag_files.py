@@ -19,7 +19,7 @@ from tradewind.metadata.database import ring
 from tradewind.metadata.models import Dag, DagFile, DagSource, DagTag, DagVersion
 from tradewind.metadata.source_text import decode_source
 from tradewind.metadata.upsert import insert_missing, upsert
-from tradewind.model.parsed import FileError, ParsedFile
+from tradewind.model.parsed import FileError, FileWarning, ParsedFile
 from tradewind.model.spec import DagSpec, encode_spec, version_hash
 
 
@@ -126,6 +126,24 @@ def count_import_errors(tx: Connection) -> int:
     return tx.execute(select(func.count()).select_from(DagFile).where(DagFile.error.is_not(None))).scalar_one()
 
 
+def list_warnings(tx: Connection, *, dag_id: str | None = None, path: str | None = None) -> list[FileWarning]:
+    """Return what was warned of when a file was last read, in the order of its happening; also with an import error.
+
+    Args:
+        dag_id: that of a DAG, for the file that it comes from.
+        path: that of a file, as it is known in the metadata DB. Neither is given: the warnings of all files, by path.
+
+    Returns:
+        Empty for a DAG or file that is not known.
+    """
+    query = select(DagFile.warnings).order_by(DagFile.path)
+    if dag_id is not None:
+        query = query.join(Dag, Dag.file_path == DagFile.path).where(Dag.dag_id == dag_id)
+    if path is not None:
+        query = query.where(DagFile.path == path)
+    return [msgspec.convert(one, FileWarning) for found in tx.execute(query).scalars() for one in found]
+
+
 def _write_file(tx: Connection, parsed: ParsedFile, errors: Sequence[FileError], now: datetime) -> None:
     first = errors[0] if errors else None
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
@@ -138,6 +156,7 @@ def _write_file(tx: Connection, parsed: ParsedFile, errors: Sequence[FileError],
         "error": f"{first.message}{more}" if first else None,
         "error_line": first.line if first else None,
         "traceback": "\n\n".join(details) if details else None,
+        "warnings": msgspec.to_builtins(parsed.warnings),
     }
     upsert(tx, DagFile, {"path": parsed.path}, values)
 

@@ -21,6 +21,7 @@ from tradewind.metadata.dag_files import (
     list_active_paths,
     list_files,
     list_import_errors,
+    list_warnings,
     remove_file,
     save_file,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "list_files",
     "list_import_errors",
     "list_versions",
+    "list_warnings",
     "load_newest_spec",
     "load_source",
     "load_spec",

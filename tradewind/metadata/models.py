@@ -94,6 +94,7 @@ class DagFile(Base):
     error: Mapped[str | None]  # one line: type, message
     error_line: Mapped[int | None]
     traceback: Mapped[str | None]
+    warnings: Mapped[list[dict[str, Any]]] = mapped_column(JsonText, default=list)  # FileWarning
 
 
 class Dag(Base):

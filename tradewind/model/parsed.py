@@ -20,6 +20,18 @@ class FileError(msgspec.Struct, frozen=True, omit_defaults=True):
     traceback: str | None = None  # the frames of the user's own files
 
 
+class FileWarning(msgspec.Struct, frozen=True):
+    """One thing that the author of a DAG file should know, though the file works."""
+
+    path: str  # of the file whose line it is about; relative to the DAG folder when it is in there
+    line: int
+    category: str  # the class, e.g. "DeprecationWarning" or "IgnoredArgumentWarning"
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.category}: {self.message}"
+
+
 class ParsedFile(msgspec.Struct, frozen=True, omit_defaults=True):
     """One DAG file as it was read at one instant.
 
@@ -35,7 +47,7 @@ class ParsedFile(msgspec.Struct, frozen=True, omit_defaults=True):
     depends_on: tuple[str, ...] = ()  # absolute paths of the files of the DAG folder that it imported or read, sorted
     looks_outside: bool = False  # it read something else, so that it may change while none of these files does
     timed_out: bool = False
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[FileWarning, ...] = ()
 
     @property
     def digest(self) -> str:

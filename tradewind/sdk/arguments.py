@@ -6,7 +6,9 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from types import FrameType
 from typing import Any, Final
@@ -126,15 +128,28 @@ def callbacks(who: str, name: str, value: Any) -> list[Callable[..., Any]]:
     return given
 
 
-def ignored(why: str) -> Check:
-    """Return a check for an argument that is accepted and has no effect: anything but its default warns."""
+def ignored(why: str, check: Check | None = None) -> Check:
+    """Return a check for an argument that is accepted and has no effect: anything that asks for something warns.
 
-    def check(who: str, name: str, value: Any) -> Any:
-        if value is not None and value != {} and value is not False:
+    Args:
+        why: the reason and what to do, e.g. ``"Airflow 3 ignores it as well. Remove it."``.
+        check: what the value must pass besides.
+    """
+
+    def warn(who: str, name: str, value: Any) -> Any:
+        kept = value if check is None else check(who, name, value)
+        if not _is_nothing(kept):
             warn_user(f"{who}: {name} has no effect: {why}", IgnoredArgumentWarning)
-        return value
+        return kept
 
-    return check
+    return warn
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether a value asks for nothing. Not ``not value``: arrays and output references have no truth value."""
+    if value is None or (isinstance(value, int) and value == 0):
+        return True
+    return isinstance(value, str | list | tuple | dict | set | frozenset) and len(value) == 0
 
 
 def refused(why: str) -> Check:
@@ -172,15 +187,29 @@ def calling_frame() -> FrameType:
     return frame
 
 
+_place: ContextVar[tuple[str, int] | None] = ContextVar("tradewind_warning_place", default=None)
+
+
+@contextmanager
+def warning_at(place: tuple[str, int]) -> Iterator[None]:
+    """Let warnings in the block be about this file and line instead of those of the caller."""
+    token = _place.set(place)
+    try:
+        yield
+    finally:
+        _place.reset(token)
+
+
 def warn_user(message: str, category: type[Warning]) -> None:
     """Warn, as from the line of the DAG file that caused it."""
     frame = calling_frame()
-    place = frame.f_globals
+    named = frame.f_globals
+    filename, line = _place.get() or (frame.f_code.co_filename, frame.f_lineno)
     warnings.warn_explicit(
         message,
         category,
-        frame.f_code.co_filename,
-        frame.f_lineno,
-        module=place.get("__name__"),
-        registry=place.setdefault("__warningregistry__", {}),
+        filename,
+        line,
+        module=named.get("__name__"),
+        registry=named.setdefault("__warningregistry__", {}),
     )

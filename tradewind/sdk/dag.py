@@ -39,7 +39,9 @@ class DAG:
         if isinstance(self.default_args.get("params"), Mapping):
             self.params = ParamsDict({**self.default_args.pop("params"), **self.params.declared()})
         self._settle_dates()
-        self.fileloc = arguments.calling_frame().f_code.co_filename
+        caller = arguments.calling_frame()
+        self.fileloc = caller.f_code.co_filename
+        self.made_at = (caller.f_code.co_filename, caller.f_lineno)
         self.edge_labels: dict[tuple[str, str], str] = {}
         self.task_dict: dict[str, BaseOperator] = {}
         self.group_dict: dict[str, TaskGroup] = {}

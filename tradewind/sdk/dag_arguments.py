@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict
 
 from tradewind.sdk import arguments, defaults
-from tradewind.sdk.exceptions import IgnoredArgumentWarning
 from tradewind.sdk.operator_arguments import Argument
 from tradewind.sdk.params import ParamsDict
 
@@ -95,28 +94,19 @@ def _links(who: str, name: str, value: Any) -> dict[str, str]:
     return links
 
 
-def _callbacks(who: str, name: str, value: Any) -> list[Callable[..., Any]]:
-    functions = arguments.callbacks(who, name, value)
-    if functions:
-        arguments.warn_user(
-            f"{who}: {name} has no effect: callbacks of runs are not supported yet; set it for tasks, in default_args",
-            IgnoredArgumentWarning,
-        )
-    return functions
-
-
-def _max_failures(who: str, name: str, value: Any) -> int:
-    count: int = arguments.at_least(0)(who, name, value)
-    if count:
-        arguments.warn_user(f"{who}: {name} has no effect: a DAG is not paused by failures yet", IgnoredArgumentWarning)
-    return count
-
-
 def _undefined(who: str, name: str, value: Any) -> Any:
     if value is not None and not isinstance(value, type):
         raise arguments.wrong(who, name, value, "a class of jinja2 such as jinja2.Undefined")
     return value
 
+
+_callbacks: Final = arguments.ignored(
+    "callbacks of runs are not supported yet. Set it for tasks, in default_args, or remove it.", arguments.callbacks
+)
+_max_failures: Final = arguments.ignored(
+    "a DAG is not paused by failures yet. Pause it in on_failure_callback= of its tasks, or remove it.",
+    arguments.at_least(0),
+)
 
 ARGUMENTS: Final[dict[str, Argument]] = {
     # obeyed
@@ -147,12 +137,16 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     "on_success_callback": Argument(_callbacks),
     "on_failure_callback": Argument(_callbacks),
     "max_consecutive_failed_dag_runs": Argument(_max_failures, _is(0)),
-    "access_control": Argument(arguments.ignored("roles hold for all DAGs")),
-    "sla_miss_callback": Argument(arguments.ignored("Airflow 3 ignores it as well")),
-    "disable_bundle_versioning": Argument(
-        arguments.ignored("a run always keeps the version it started with"), _is(False)
+    "access_control": Argument(arguments.ignored("roles hold for all DAGs. Remove it.")),
+    "sla_miss_callback": Argument(
+        arguments.ignored("Airflow 3 ignores it as well. Remove it; dagrun_timeout= limits the time of a run.")
     ),
-    "rerun_with_latest_version": Argument(arguments.ignored("a run always keeps the version it started with")),
+    "disable_bundle_versioning": Argument(
+        arguments.ignored("a run always keeps the version it started with. Remove it."), _is(False)
+    ),
+    "rerun_with_latest_version": Argument(
+        arguments.ignored("a run always keeps the version it started with. Remove it.")
+    ),
     # refused
     "deadline": Argument(arguments.refused("Use dagrun_timeout= to fail a run that takes too long.")),
     "allowed_run_types": Argument(arguments.refused("Remove it.")),

@@ -20,7 +20,7 @@ from tradewind.sdk.current import current_dag, current_group
 from tradewind.sdk.edges import Node
 from tradewind.sdk.exceptions import DagArgumentError
 from tradewind.sdk.mapping import mapping_refused
-from tradewind.sdk.operator_arguments import ARGUMENTS, HOOKS, OperatorArguments
+from tradewind.sdk.operator_arguments import ARGUMENTS, HOOKS, Argument, OperatorArguments
 from tradewind.sdk.signatures import signature_of
 from tradewind.sdk.xcom_arg import XComArg, find_outputs
 
@@ -125,9 +125,12 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         if strange:
             raise arguments.unknown(self.who, strange, self._known_arguments())
         for name, argument in ARGUMENTS.items():
-            fallback = defaults[name] if name in defaults else argument.default()
             attribute = f"{name}_hook" if name in HOOKS else name  # pre_execute is a method as well
-            setattr(self, attribute, argument.check(self.who, name, given.get(name, fallback)))
+            if name in given or name not in defaults:
+                value = argument.check(self.who, name, given[name] if name in given else argument.default())
+            else:
+                value = self._check_default(argument, name, defaults[name], dag)
+            setattr(self, attribute, value)
         if self.wait_for_downstream:
             self.depends_on_past = True  # waiting for what is below the past task means waiting for that task
         self.label = self.task_display_name or own_id
@@ -140,6 +143,13 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         self.task_id = self.task_group.child_id(own_id) if self.task_group else own_id
         if dag is not None:
             dag.add_task(self)
+
+    def _check_default(self, argument: Argument, name: str, value: Any, dag: DAG | None) -> Any:
+        """Check what ``default_args`` give. A warning about those of the DAG is told of the DAG, not of every task."""
+        if dag is None or dag.default_args.get(name) is not value:
+            return argument.check(self.who, name, value)
+        with arguments.warning_at(dag.made_at):
+            return argument.check(f"{dag.who}, default_args", name, value)
 
     if TYPE_CHECKING:  # set from the table of arguments
         owner: str

@@ -131,7 +131,8 @@ def _params(who: str, name: str, value: Any) -> ParamsDict:
     return ParamsDict(value)
 
 
-_NO_MAIL: Final = "Tradewind sends no mail by itself yet; use on_failure_callback"
+_NO_MAIL: Final = "Tradewind sends no mail by itself yet. Send it in on_failure_callback=, or remove it."
+_LIMITS: Final = "Use pool= and pool_slots= to limit what runs at once, or remove it."
 
 ARGUMENTS: Final[dict[str, Argument]] = {
     # obeyed
@@ -177,14 +178,24 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     "email": Argument(arguments.ignored(_NO_MAIL)),
     "email_on_retry": Argument(arguments.boolean, _is(True)),  # means nothing without email=
     "email_on_failure": Argument(arguments.boolean, _is(True)),
-    "sla": Argument(arguments.ignored("Airflow 3 ignores it as well")),
-    "inlets": Argument(arguments.ignored("assets are not supported yet")),
-    "outlets": Argument(arguments.ignored("assets are not supported yet, so no DAG is triggered by them")),
-    "resources": Argument(arguments.ignored("no executor here reads it")),
-    "executor_config": Argument(arguments.ignored("no executor here reads it")),
-    "map_index_template": Argument(arguments.ignored("dynamic task mapping is not supported yet")),
-    "ignore_first_depends_on_past": Argument(arguments.ignored("the first run never waits for a past one"), _is(False)),
-    "wait_for_past_depends_before_skipping": Argument(arguments.ignored("skips do not wait for past runs"), _is(False)),
+    "sla": Argument(
+        arguments.ignored("Airflow 3 ignores it as well. Remove it; dagrun_timeout= and execution_timeout= limit time.")
+    ),
+    "inlets": Argument(arguments.ignored("assets are not supported yet. Remove it.")),
+    "outlets": Argument(
+        arguments.ignored(
+            "assets are not supported yet, so no DAG is triggered by them. Remove it; give that DAG a schedule."
+        )
+    ),
+    "resources": Argument(arguments.ignored(f"no executor here reads it. {_LIMITS}")),
+    "executor_config": Argument(arguments.ignored(f"no executor here reads it. {_LIMITS}")),
+    "map_index_template": Argument(arguments.ignored("dynamic task mapping is not supported yet. Remove it.")),
+    "ignore_first_depends_on_past": Argument(
+        arguments.ignored("depends_on_past is not supported yet. Remove it."), _is(False)
+    ),
+    "wait_for_past_depends_before_skipping": Argument(
+        arguments.ignored("depends_on_past is not supported yet. Remove it."), _is(False)
+    ),
     # refused
     "retry_policy": Argument(arguments.refused("Use retries=, or raise AirflowFailException to stop retrying.")),
     "run_as_user": Argument(arguments.refused("Tasks run as the user of their worker. Remove it.")),
