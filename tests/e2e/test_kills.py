@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -23,6 +24,9 @@ with DAG("work", schedule=None, default_args={{"retries": 3, "retry_delay": time
     for n in range(4):
         first >> PythonOperator(task_id=f"middle{{n}}", python_callable=effect) >> last
 """
+
+SEEDS = int(os.environ.get("CHAOS_SEEDS", "2"))
+"""How many random histories; `make chaos` asks for many more."""
 
 SCHEDULER_POINTS = [
     "scheduler-before-commit:3",
@@ -83,7 +87,7 @@ def test_a_killed_base_or_warm_process_is_replaced(stack: Stack, title: str) -> 
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_random_kills_lose_nothing(stack: Stack, seed: int) -> None:
     chance = random.Random(seed)
     slow = DAG.replace("def effect(**context):", "import time\ndef effect(**context):\n    time.sleep(0.05)")
