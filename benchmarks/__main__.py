@@ -46,10 +46,10 @@ def main(
 ) -> None:
     """Measure Tradewind side by side with Apache Airflow, and print a table."""
     sizes = QUICK if quick else Sizes()
-    machine = report.machine()
     with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as folder, _postgres_server(Path(folder)) as server:
         contenders = [c for c in _contenders(tradewind, airflow, server) if not only or any(o in c.name for o in only)]
         results: dict[str, list[Figures]] = {contender.name: [] for contender in contenders}
+        facts = [*report.machine(), *sorted({report.version_of(c.program, c.settings) for c in contenders})]
         order: list[str] = []
         for round_ in range(rounds):
             for contender in contenders:
@@ -57,10 +57,9 @@ def main(
                 order.append(contender.name)
                 results[contender.name].append(_take_turn(contender, Path(folder) / "homes", sizes, parts or PARTS))
                 click.echo(report.table(results, sizes), err=True)
-    versions = sorted({f"{c.name}: {report.version_of(c.program, c.settings)}" for c in contenders})
+                if out is not None:  # after each turn, so that an interrupted measurement leaves what it has
+                    out.write_text(report.page(results, sizes, order, facts))
     click.echo(report.table(results, sizes))
-    if out is not None:
-        out.write_text(report.page(results, sizes, order, [*machine, *versions]))
 
 
 def _contenders(tradewind: str, airflow: str | None, server: str) -> Iterator[Contender]:

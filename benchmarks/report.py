@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sqlite3
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -99,6 +100,7 @@ def machine() -> list[str]:
     return [
         f"{psutil.cpu_count()} cores, {_processor()}, {psutil.virtual_memory().total / 2**30:.0f} GiB",
         f"{platform.system()} {platform.release()}; load average {busy:.1f} before the first round",
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}",
     ]
 
 
@@ -111,6 +113,8 @@ def _processor() -> str:
 
 
 def version_of(program: str, environment: Mapping[str, str]) -> str:
-    """Return what ``PROGRAM version`` says."""
-    done = subprocess.run([program, "version"], env=dict(environment), capture_output=True, text=True)
-    return next((line for line in reversed(done.stdout.splitlines()) if line.strip()), "unknown").strip()
+    """Return name and version of a contender, by what ``PROGRAM version`` says."""
+    done = subprocess.run([program, "version"], env={**os.environ, **environment}, capture_output=True, text=True)
+    version = next((line.strip() for line in reversed(done.stdout.splitlines()) if line.strip()), "unknown")
+    name = "Apache Airflow" if Path(program).name == "airflow" else "Tradewind"
+    return f"{name} {version}"
