@@ -43,7 +43,7 @@ format: $(VENV)/.has-dev ## Format the code and mend what can be mended without 
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.has-test $(AIRFLOW) ## Measure side by side with Apache Airflow; writes docs/benchmarks.md
-	$(BIN)/python -m benchmarks --airflow $(AIRFLOW) $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks --airflow $(AIRFLOW) --out docs/benchmarks.md $(BENCH_ARGS)
 
 clean: ## Remove the environment and all caches; keeps home/
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

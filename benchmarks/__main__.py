@@ -49,7 +49,8 @@ def main(
     with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as folder, _postgres_server(Path(folder)) as server:
         contenders = [c for c in _contenders(tradewind, airflow, server) if not only or any(o in c.name for o in only)]
         results: dict[str, list[Figures]] = {contender.name: [] for contender in contenders}
-        facts = [*report.machine(), *sorted({report.version_of(c.program, c.settings) for c in contenders})]
+        facts = [*report.machine(), f"PostgreSQL {_server_version(server)}"]
+        facts += sorted({report.version_of(c.program, c.settings) for c in contenders})
         order: list[str] = []
         for round_ in range(rounds):
             for contender in contenders:
@@ -151,6 +152,11 @@ def _postgres_server(folder: Path) -> Iterator[str]:
     finally:
         server.send_signal(signal.SIGINT)
         server.wait()
+
+
+def _server_version(address: str) -> str:
+    with psycopg.connect(address.replace("+psycopg", "")) as connection:
+        return connection.info.parameter_status("server_version") or "unknown"
 
 
 def _answers(address: str) -> bool:

@@ -66,7 +66,7 @@ def page(results: Mapping[str, Sequence[Figures]], sizes: Sizes, order: Sequence
     return f"""# Benchmarks
 
 Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}. Each cell is the median of the rounds, with the lowest and the
-highest in brackets. The rounds were run in turn, in one go: {", ".join(order)}.
+highest in brackets. The rounds were run in turn, in one go: {"; ".join(order)}.
 
 {table(results, sizes)}
 ## Machine and versions
