@@ -1,14 +1,19 @@
-"""How is the web UI served? By gunicorn with threads; by waitress where gunicorn cannot run."""
+"""How is the web UI served? By waitress in one process; by gunicorn when several are asked for."""
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
+from types import FrameType
 from typing import Any, Final
 
+import waitress
 from flask import Flask
 
 from tradewind.config import Config
@@ -22,6 +27,8 @@ STATEMENT_TIMEOUT_SECONDS: Final = 10.0
 """No page may keep the database busy for longer."""
 
 log: Final = logging.getLogger("tradewind.webui")
+_M_ARENA_MAX: Final = -8  # of mallopt(3)
+_M_MMAP_THRESHOLD: Final = -3
 
 
 def serve(config: Config) -> None:
@@ -31,12 +38,28 @@ def serve(config: Config) -> None:
         TradewindError: the port is taken, or the address cannot be listened at.
     """
     check_port(config.api.host, config.api.port)
+    _save_memory()
     app = create_app(config, _database(config))
     warm(app)
-    if sys.platform == "win32":
-        _serve_with_waitress(app, config)
+    if config.api.workers == 1 or sys.platform == "win32":
+        _serve_in_this_process(app, config)
     else:
-        _serve_with_gunicorn(app, config)
+        _serve_in_many(app, config)
+
+
+def _save_memory() -> None:
+    """Keep the C library from holding on to memory.
+
+    Each of the many threads would get a memory pool of its own, and the 19 MB that checking a password takes would stay
+    in the pool of the thread that did it.
+    """
+    if sys.platform == "linux":
+        try:
+            mallopt = ctypes.CDLL(None).mallopt
+            mallopt(_M_ARENA_MAX, 2)
+            mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+        except (OSError, AttributeError):  # another C library than glibc: it has no such habit
+            log.debug("mallopt is not there")
 
 
 def _database(config: Config) -> Database:
@@ -71,15 +94,33 @@ def check_port(host: str, port: int) -> None:
         ) from error
 
 
-def _serve_with_waitress(app: Flask, config: Config) -> None:
-    import waitress  # only where gunicorn cannot run
-
-    waitress.serve(
-        app, host=config.api.host, port=config.api.port, threads=config.api.threads + STREAMS_PER_PROCESS, ident=None
+def _serve_in_this_process(app: Flask, config: Config) -> None:
+    """One process with threads: half the memory of a master and a worker, and the same for a small team."""
+    state: Web = app.extensions["tradewind"]
+    server = waitress.create_server(
+        app,
+        host=config.api.host,
+        port=config.api.port,
+        threads=config.api.threads + STREAMS_PER_PROCESS,
+        connection_limit=1000,
+        max_request_body_size=4 << 20,
+        ident=None,
     )
 
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        state.hub.close()  # open streams would hold the end up
+        raise SystemExit(0)
 
-def _serve_with_gunicorn(app: Flask, config: Config) -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+    gc.collect()
+    gc.freeze()
+    server.run()
+
+
+def _serve_in_many(app: Flask, config: Config) -> None:
+    """A master with several workers, for more readers than one process can serve."""
     from gunicorn.app.base import BaseApplication  # does not exist on Windows
 
     host = f"[{config.api.host}]" if ":" in config.api.host else config.api.host

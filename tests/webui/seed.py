@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from msgspec import to_builtins
 from sqlalchemy import Connection, insert, update
 
 from executors.runner.log_paths import attempt_log_path
@@ -28,6 +29,7 @@ from tradewind.metadata.models import (
     XCom,
 )
 from tradewind.model.orders import attempt_id
+from tradewind.model.parsed import FileWarning
 from tradewind.model.spec import DagSpec, GroupSpec, ParamSpec, TaskSpec, encode_spec, version_hash
 from tradewind.model.states import AttemptState, RunState, RunType, TaskState
 from tradewind.timetables import timetable_for
@@ -74,6 +76,7 @@ class Seed:
         edge_labels: Mapping[str, str] | None = None,
         doc_md: str | None = None,
         error: str | None = None,
+        warnings: Sequence[FileWarning] = (),
     ) -> int:
         """Write a DAG with its first version and return the id of the version."""
         spec = DagSpec(
@@ -94,6 +97,7 @@ class Seed:
             tx.execute(
                 insert(DagFile).values(
                     path=path, digest=digest, parsed_at=self.now, parse_seconds=0.02, dag_count=1, error=error,
+                    warnings=[to_builtins(warning) for warning in warnings],
                     error_line=12 if error else None, traceback=f"Traceback\n  {error}" if error else None,
                 )
             )  # fmt: skip

@@ -11,6 +11,7 @@ from sqlalchemy import event, update
 from tests.webui.conftest import csrf_of
 from tests.webui.seed import ETL_GROUPS, ETL_TASKS, FAILED_LOG, showcase
 from tradewind.metadata.models import AuditEntry, DagRun
+from tradewind.model.parsed import FileWarning
 from tradewind.model.spec import ParamSpec, TaskSpec
 from tradewind.model.states import RunState
 from webui.live.topics import parse_topics
@@ -58,6 +59,13 @@ def test_every_page_is_made(client, seed):
         answer = client.get(path)
         assert answer.status_code == 200, (path, answer.text[:2000])
         assert "style=" not in answer.text, path  # the content policy would drop it
+
+
+def test_warnings_of_a_file_are_shown_on_the_pages_of_its_dags(client, seed):
+    warning = FileWarning("d.py", 7, "IgnoredArgumentWarning", "sla= means nothing here; remove it")
+    seed.dag("d", SMALL, warnings=[warning])
+    page = client.get("/dags/d").text
+    assert "1 warning in the file" in page and "d.py:7" in page and "remove it" in page
 
 
 def test_an_empty_installation_says_what_to_do(client):
@@ -140,7 +148,7 @@ def test_the_pages_cost_few_statements_however_many_runs_there_are(client, seed,
         seed.run("d", version, states, run_id=f"r{number}", due=seed.now - timedelta(hours=number))
     statements = []
     event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-    for path, most in (("/dags", 7), ("/dags/d", 9), ("/dags/d/graph?run=r3", 10), ("/dags/d/runs", 6), ("/", 15)):
+    for path, most in (("/dags", 7), ("/dags/d", 10), ("/dags/d/graph?run=r3", 11), ("/dags/d/runs", 7), ("/", 15)):
         client.get(path)
         statements.clear()
         client.get(path)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
+import signal
 import socket
+import urllib.request
 from dataclasses import replace
 
 import pytest
 
+from tests.webui.browser.serve_seeded import NAME, PASSWORD
+from tests.webui.processes import running_server
 from tests.webui.seed import ETL_GROUPS, ETL_TASKS
 from tradewind.config import load_config, with_secrets
 from tradewind.errors import TradewindError
@@ -30,6 +35,26 @@ def test_a_port_that_is_taken_is_said_with_the_mend(config):
 def test_an_address_of_another_machine_is_refused():
     with pytest.raises(TradewindError, match="cannot listen at 203.0.113.7:1"):
         check_port("203.0.113.7", 1)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_server_serves_and_ends_at_once_though_a_page_is_live(tmp_path, workers):
+    with running_server(tmp_path / "home", workers) as server:
+        token = json.dumps({"username": NAME, "password": PASSWORD}).encode()
+        asked = urllib.request.Request(
+            f"{server.url}/auth/token", data=token, headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            headers = {"Authorization": f"Bearer {json.load(answer)['access_token']}"}
+        page = urllib.request.Request(f"{server.url}/dags", headers=headers)
+        with urllib.request.urlopen(page, timeout=20) as answer:
+            assert b"nightly_flights" in answer.read()
+        live = urllib.request.Request(f"{server.url}/live?topics=run:nightly_flights/manual__live", headers=headers)
+        with urllib.request.urlopen(live, timeout=20) as stream:
+            assert stream.readline() == b"retry: 3000\n"
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(timeout=10) == 0
 
 
 def test_all_templates_compile(app):

@@ -11,7 +11,7 @@ import queue
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,6 +95,12 @@ class Hub:
         with self._lock:
             self._listeners.discard(listener)
 
+    def close(self) -> None:
+        """End all streams: the server stops."""
+        with self._lock:
+            for listener in self._listeners:
+                listener.put(("end", {}))
+
     def first_words(self, topics: Iterable[Topic]) -> list[Message]:
         """Return what the watched runs and logs are at now."""
         words: list[Message] = []
@@ -110,7 +116,7 @@ class Hub:
         return words
 
     def _run(self) -> None:
-        since = datetime.now(UTC)
+        since = self._db.now()
         self._seen.clear()
         while True:
             with self._lock:
@@ -129,7 +135,7 @@ class Hub:
         self._look_at_logs(listeners, watched)
         if not any(topic.kind != "log" for topic in watched):
             return since
-        started = datetime.now(UTC)
+        started = self._db.now()  # events carry the time of that clock
         with self._db.read() as tx:
             changed = [run for run in changed_runs(tx, since - LOOK_BACK) if self._seen.get(run.run_pk, 0) < run.seq]
             news = [(run, self._news_of(tx, run, watched)) for run in changed]

@@ -52,6 +52,8 @@ def _events(hub: Hub, listener: Listener, db: Database, token_hash: str) -> Iter
         while time.monotonic() < ends_at:
             try:
                 name, data = listener.messages.get(timeout=HEARTBEAT)
+                if name == "end":
+                    return
                 yield f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
             except queue.Empty:
                 yield ": still here\n\n"

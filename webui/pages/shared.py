@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tradewind.errors import NotFound
+from tradewind.metadata.dag_files import list_warnings
 from tradewind.metadata.dags import DagRow, ImportErrorRow, get_dag
 from tradewind.metadata.views.files import find_import_error
 from tradewind.metadata.views.runs import RunPage, find_run_page
+from tradewind.model.parsed import FileWarning
 from tradewind.model.spec import DagSpec
 from webui.web import web
 
@@ -23,13 +25,15 @@ class DagHead:
     dag: DagRow
     spec: DagSpec | None  # of the newest version
     import_error: ImportErrorRow | None
+    warnings: list[FileWarning]  # of its file
 
 
 def dag_head(tx: Connection, dag_id: str) -> DagHead:
     """Return the header. Raises :class:`NotFound` with the nearest name."""
     dag = get_dag(tx, dag_id)
     error = find_import_error(tx, dag.file_path) if dag.has_import_error else None
-    return DagHead(dag, web().specs.get(tx, dag.version_id) if dag.version_id is not None else None, error)
+    warnings = list_warnings(tx, path=dag.file_path)
+    return DagHead(dag, web().specs.get(tx, dag.version_id) if dag.version_id is not None else None, error, warnings)
 
 
 def get_run(tx: Connection, dag_id: str, run_id: str) -> RunPage:

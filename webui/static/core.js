@@ -30,13 +30,13 @@ export async function get(url, options = {}) {
 
 // --- parts that are kept fresh ---------------------------------------------------------------------------------------
 let tag = "";
-/** Replace the parts marked data-fresh by those of a page (this one, when none is named). */
-export async function refresh(url = location.href, force = false) {
+/** Replace the parts that are marked so by those of a page (this one, when none is named). */
+export async function refresh(url = location.href, force = false, parts = "[data-fresh]") {
   const answer = await get(url, { headers: tag && !force ? { "If-None-Match": tag } : {} });
   if (answer.status === 304 || !answer.ok) return;
   tag = answer.headers.get("ETag") || "";
   const page = new DOMParser().parseFromString(trusted.createHTML(await answer.text()), "text/html");
-  for (const old of $$("[data-fresh]")) {
+  for (const old of $$(parts)) {
     const now = old.id && page.getElementById(old.id);
     if (!now || now.outerHTML === old.dataset.was || (!force && old.querySelector("details[open]"))) continue;
     const text = now.outerHTML;
@@ -59,7 +59,7 @@ document.addEventListener("visibilitychange", () => document.hidden || refreshSo
 // --- times -----------------------------------------------------------------------------------------------------------
 /** Seconds in words, as the server says them. */
 export function duration(seconds) {
-  if (seconds < 10) return seconds.toFixed(1) + " s";
+  if (seconds < 10) return seconds.toFixed(seconds < 1 ? 2 : 1) + " s";
   const whole = Math.round(seconds);
   if (whole < 60) return whole + " s";
   const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];

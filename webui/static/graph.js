@@ -1,5 +1,5 @@
 // The graph: pan, zoom, minimap, live states, the task beside it. The drawing itself comes from the server.
-import { duration, get } from "./core.js";
+import { duration, get, refresh } from "./core.js";
 import { trusted } from "./trusted.js";
 
 const canvas = document.getElementById("canvas");
@@ -276,7 +276,7 @@ document.addEventListener("live", ({ detail: { name, data } }) => {
     mark.className = `st s-${data.state}`;
     mark.querySelector("use").setAttribute("href", `#s-${data.state}`);
     mark.lastChild.textContent = word(data.state);
-    if (["success", "failed"].includes(data.state)) for (const span of document.querySelectorAll("main .facts [data-since]")) delete span.dataset.since;
+    refresh(location.href, true, "[data-late]");
   }
   if (picked && data.tasks.some(([id]) => id === picked)) open(picked, boxes.get(picked).getAttribute("href"));
 });

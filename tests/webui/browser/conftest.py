@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +11,12 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 from sqlalchemy import select
 
 from tests.support.chromium import require
-from tests.support.waiting import wait_until
 from tests.webui.browser.serve_seeded import NAME, PASSWORD
+from tests.webui.processes import running_server
 from tests.webui.seed import Seed
 from tradewind.config import load_config
 from tradewind.metadata.database import Database
 from tradewind.metadata.models import DagRun
-
-ROOT = Path(__file__).parents[3]
 
 
 @dataclass
@@ -35,45 +27,17 @@ class Site:
     seed: Seed
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=5):
-            return True
-    except urllib.error.HTTPError as error:
-        error.close()
-        return True
-    except OSError:
-        return False
-
-
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     home = tmp_path_factory.mktemp("site") / "home"
-    (home / "dags").mkdir(parents=True)
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    words = [sys.executable, "-m", "tests.webui.browser.serve_seeded", str(home), str(port)]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("TRADEWIND", "AIRFLOW"))}
-    process = subprocess.Popen(words, cwd=ROOT, env=environ)
-    try:
-        wait_until(lambda: answers(url) or process.poll() is not None, timeout=60, what="the web server answers")
-        assert process.poll() is None, "the web server did not start"
+    with running_server(home) as server:
         config = load_config({}, home)
         db = Database(config.database.sql_alchemy_conn)
         seed = Seed(db, config.logging.base_log_folder)
         with db.read() as tx:
             seed.pks = {(row[1], row[2]): row[0] for row in tx.execute(select(DagRun.id, DagRun.dag_id, DagRun.run_id))}
-        yield Site(url, seed)
+        yield Site(server.url, seed)
         db.close()
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Run the real web server over a database that the showcase fills: what the browser tests look at.
 
-``python -m tests.webui.browser.serve_seeded HOME PORT``
+``python -m tests.webui.browser.serve_seeded HOME PORT [WORKERS]``
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ def fill(seed: Seed) -> None:
     seed.log("regional_sales", run_id, "start", "".join(f"{line} {number}\n" for number in range(1, 100_001)))
 
 
-def main(home: Path, port: str) -> None:
-    config = with_secrets(load_config({"TRADEWIND__API__PORT": port}, home))
+def main(home: Path, port: str, workers: str = "1") -> None:
+    settings = {"TRADEWIND__API__PORT": port, "TRADEWIND__API__WORKERS": workers}
+    config = with_secrets(load_config(settings, home))
     db = Database(config.database.sql_alchemy_conn)
     Base.metadata.create_all(db.engine)
     with db.write() as tx:
@@ -45,4 +46,4 @@ def main(home: Path, port: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), *sys.argv[2:])
