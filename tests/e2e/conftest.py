@@ -15,4 +15,5 @@ def stack(database_url: str, home: Path) -> Iterator[Stack]:
     """A real installation on each kind of database, without a scheduler running yet."""
     made = Stack(home, database_url)
     yield made
+    made.tell()
     made.stop()

@@ -15,6 +15,7 @@ import psutil
 
 from scheduler.runs import trigger_run
 from scheduler.verify import verify
+from scheduler.why import explain
 from tests.support.waiting import wait_until
 from tradewind.config import Config, load_config
 from tradewind.metadata import attempts, runs
@@ -124,15 +125,6 @@ class Stack:
         assert self.process is not None
         return self.process.poll() is not None
 
-    def is_dead_soon(self) -> bool:
-        """Whether the scheduler has just been killed: it may take the kernel a moment."""
-        assert self.process is not None
-        try:
-            self.process.wait(timeout=0.2)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
@@ -143,6 +135,17 @@ class Stack:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(timeout=30)
         self.db.close()
+
+    def tell(self) -> None:
+        """Print what is known of every run and the end of the scheduler's output: shown when the test failed."""
+        with self.db.read() as tx:
+            found = runs.list_runs(tx, limit=1000)
+        for run in found:
+            for reason in explain(self.db, run.dag_id, run.run_id):
+                print(reason.run_id, reason.task_id, reason.state, reason.text)
+        output = self.home / "scheduler.log"
+        if output.exists():
+            print(output.read_text(errors="replace")[-8000:])
 
     def below(self, title: str) -> list[psutil.Process]:
         """Processes below the scheduler whose title begins so."""
