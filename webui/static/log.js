@@ -13,7 +13,23 @@ function start() {
   const followButton = control("follow");
   followButton.hidden = !at.live;
   let follow = followButton.getAttribute("aria-pressed") === "true";
-  const toEnd = () => { log.scrollTop = log.scrollHeight; };
+  // Blocks out of view have only a guessed height. It becomes the true one when they are reached, so go there again
+  // until it fits, or until the reader goes somewhere.
+  let pinned = null;
+  function settle(go) {
+    pinned = go;
+    let rounds = 8;
+    const step = () => {
+      if (pinned !== go) return;
+      go();
+      if (rounds-- > 0) requestAnimationFrame(step);
+    };
+    step();
+  }
+  log.addEventListener("contentvisibilityautostatechange", () => requestAnimationFrame(() => pinned?.()));
+  for (const name of ["wheel", "pointerdown", "keydown", "touchstart"])
+    log.addEventListener(name, () => { pinned = null; }, { passive: true });
+  const toEnd = () => settle(() => { log.scrollTop = log.scrollHeight; });
   const setFollow = (on) => { follow = on; followButton.setAttribute("aria-pressed", String(on)); if (on) toEnd(); };
 
   // --- where to begin: the line of the address, else the first error, else the end
@@ -28,8 +44,10 @@ function start() {
     log.querySelector(".at")?.classList.remove("at");
     line.classList.add("at");
     // Not scrollIntoView: that would also move the page, and hide its head.
-    const far = line.getBoundingClientRect().top - log.getBoundingClientRect().top;
-    log.scrollTop += far - log.clientHeight / 3;
+    settle(() => {
+      const far = line.getBoundingClientRect().top - log.getBoundingClientRect().top;
+      log.scrollTop += far - log.clientHeight / 3;
+    });
   }
 
   // --- what is new

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from sqlalchemy import select
 
 from tests.support.chromium import require
@@ -17,6 +17,8 @@ from tests.webui.seed import Seed
 from tradewind.config import load_config
 from tradewind.metadata.database import Database
 from tradewind.metadata.models import DagRun
+
+expect.set_options(timeout=20_000)  # of a busy machine; a page that is right answers within a tenth of a second
 
 
 @dataclass
