@@ -1,4 +1,4 @@
-"""How does a supervisor come to its base process? It is started when it is needed, and anew when it has died."""
+"""How does a supervisor come to its base process? It is started with the supervisor, and anew when it has died."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -41,7 +40,6 @@ class BaseProcess:
         self._environment, self._defaults = environment, defaults
         self._link: KeeperLink | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self.used_at = 0.0
 
     def link(self) -> KeeperLink:
         """Return the base process, started if need be.
@@ -49,22 +47,11 @@ class BaseProcess:
         Raises:
             OSError: it cannot be started.
         """
-        self.used_at = time.monotonic()
         if self._link is None:
             self._process, sock = _start(self._environment)
             self._link = KeeperLink(self._loop, sock, self._watcher, self._ready, self._gone)
             self._link.set_up(self._defaults)
         return self._link
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is a process now."""
-        return self._link is not None
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no attempt runs directly below it."""
-        return self._link is None or not self._link.slots
 
     def close(self) -> None:
         """End it and everything below it, and wait for its end. It is started again when it is needed."""

@@ -1,8 +1,8 @@
 """Which keeper runs an attempt? The warm process of its DAG file and version; the base process when it cannot be warm.
 
 Warm processes are made when they are needed. They are let go when there are too many, or when nothing has needed them
-for a while: an idle installation costs no memory for them. The base process, too, ends after a longer while. A warm
-process is replaced when the modules that its DAG file imports change, and at the interval at which DAG files are read
+for a while: an idle installation costs no memory for them. The base process stays, since making it would be what the
+first task of the night waits for longest. A warm process is replaced when the modules that its DAG file imports change, and at the interval at which DAG files are read
 anew, since a file may depend on something else.
 """
 
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS: Final = 60.0
 """How long a warm process is kept for nothing: a DAG that runs each minute finds it."""
-BASE_IDLE_SECONDS: Final = 180.0
 IMPORT_MARGIN_SECONDS: Final = 5.0
 
 FindSource = Callable[[AttemptOrder, Callable[[Source | str], None]], None]
@@ -58,6 +57,13 @@ class Keepers:
         self._retired: set[KeeperLink] = set()  # take nothing new; end with the last attempt that they have
         self._sweep: asyncio.TimerHandle | None = None
 
+    def prepare(self) -> None:
+        """Start the base process, so that the first attempt need not wait for it."""
+        try:
+            self._base.link()
+        except OSError as error:
+            log.error("The base process cannot be started: %s. It is tried again for the first task.", error)
+
     def place(self, order: AttemptOrder, on_placed: OnPlaced) -> None:
         """Find where the attempt can be run; ``on_placed`` is called now or later."""
         key = (order.file_path, order.source_digest)
@@ -68,7 +74,7 @@ class Keepers:
         if file is None:
             file = self._files[key] = WarmFile(version_ids={order.dag_id: order.version_id})
             self._let_go()
-        file.used_at = self._base.used_at = time.monotonic()
+        file.used_at = time.monotonic()
         if file.is_ready:
             on_placed(self._placement(file))
             if file.used_at - file.made_at > self._renew_seconds and not file.is_being_renewed:
@@ -81,7 +87,6 @@ class Keepers:
 
     def ended_one(self) -> None:
         """An attempt has ended: something may be idle now."""
-        self._base.used_at = time.monotonic()
         if self._sweep is None:
             self._sweep = self._loop.call_later(IDLE_SECONDS, self._sweep_idle)
         self._let_go()
@@ -208,8 +213,5 @@ class Keepers:
                 file.used_at = now
             elif now - file.used_at >= IDLE_SECONDS:
                 self._retire(self._files.pop(key))
-        is_unused = not self._files and not self._retired and self._base.is_idle
-        if is_unused and now - self._base.used_at >= BASE_IDLE_SECONDS:
-            self._base.close()
-        if self._base.exists:
+        if self._files:
             self._sweep = self._loop.call_later(IDLE_SECONDS, self._sweep_idle)

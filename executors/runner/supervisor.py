@@ -119,6 +119,7 @@ class Supervisor:
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
+        self._loop.call_soon(self._keepers.prepare)
         try:
             self._loop.run_forever()
         finally:
