@@ -2,8 +2,8 @@
 
 Warm processes are made when they are needed. They are let go when there are too many, or when nothing has needed them
 for a while: an idle installation costs no memory for them. The base process stays, since making it would be what the
-first task of the night waits for longest. A warm process is replaced when the modules that its DAG file imports change, and at the interval at which DAG files are read
-anew, since a file may depend on something else.
+first task of the night waits for longest. A warm process is replaced when the modules that its DAG file imports change,
+and at the interval at which DAG files are read anew, since a file may depend on something else.
 """
 
 from __future__ import annotations
