@@ -32,17 +32,19 @@ class NotFound(TradewindError):
         name: the name that was given.
         known: names that exist; the nearest is offered.
         mend: what to do, one sentence.
+        within: where it was looked for, if that has a name (``"of DAG 'x'"``).
     """
 
     code = "not-found"
 
-    def __init__(self, kind: str, name: str, known: Iterable[str] = (), mend: str = "") -> None:
-        self.kind, self.name, self.mend = kind, name, mend
+    def __init__(self, kind: str, name: str, known: Iterable[str] = (), mend: str = "", within: str = "") -> None:
+        self.kind, self.name, self.mend, self.within = kind, name, mend, within
         self.hint = did_you_mean(name, known)
-        super().__init__(f"{kind} {name!r} does not exist.{self.hint}{' ' + mend if mend else ''}")
+        place = f" {within}" if within else ""
+        super().__init__(f"{kind} {name!r}{place} does not exist.{self.hint}{' ' + mend if mend else ''}")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self.kind, self.name, (), self.mend))
+        return (type(self), (self.kind, self.name, (), self.mend, self.within))
 
 
 class Conflict(TradewindError):

@@ -17,7 +17,7 @@ from tradewind.metadata import audit, dags
 from tradewind.metadata.database import Database
 from tradewind.metadata.opening import open_database
 from tradewind.terminal.options import confirm
-from tradewind.terminal.output import emit, emit_record, talk
+from tradewind.terminal.output import counted, emit, emit_record, talk
 from tradewind.timetables import DataInterval, NextRun
 
 PAGE: Final = 1000
@@ -38,10 +38,18 @@ def list_dags(columns: str | None, tags: tuple[str, ...], include_inactive: bool
         rows = [_row(row, config) for row in _all(db, tags, include_inactive)]
         with db.read() as tx:
             errors = dags.count_import_errors(tx)
-    emit(rows, wanted, output, empty=f"There are no DAGs. They come from Python files in {config.core.dags_folder}.")
+    emit(rows, wanted, output, empty=_no_dags(config, bool(tags)))
     if errors:
-        files = "file" if errors == 1 else "files"
-        talk(f"{errors} DAG {files} cannot be imported: see `tradewind dags list-import-errors`.")
+        talk(f"{counted(errors, 'DAG file')} cannot be imported: see `tradewind dags list-import-errors`.")
+
+
+def _no_dags(config: Config, has_tags: bool) -> str:
+    if has_tags:
+        return "No DAG has one of these tags."
+    return (
+        f"There are no DAGs yet. A scheduler reads them from Python files in {config.core.dags_folder}; without one, "
+        "`tradewind dags reserialize` does."
+    )
 
 
 def _columns(given: str | None, output: str) -> tuple[str, ...]:
@@ -155,7 +163,7 @@ def _set_paused(dag_id: str, paused: bool, is_regex: bool, yes: bool, output: st
         if not wanted:
             talk(f"No DAG that is not {word} matches {dag_id!r}.")
         elif is_regex:
-            confirm(f"{len(wanted)} DAGs will be {word}: {', '.join(wanted)}. Go on?", yes)
+            confirm(f"{counted(len(wanted), 'DAG')} will be {word}: {', '.join(wanted)}. Go on?", yes)
         rows = []
         for one in wanted:
             with db.write() as tx:
@@ -190,7 +198,7 @@ def delete(dag_id: str, yes: bool) -> None:
             audit.note(
                 tx, db.now(), actor=user_name(), via="cli", action="dag.delete", dag_id=dag_id, detail={"runs": runs}
             )
-    talk(f"DAG {dag_id} deleted, with {runs} runs.")
+    talk(f"DAG {dag_id} deleted, with {counted(runs, 'run')}.")
     if row.is_active:
         talk(f"Its file {row.file_path} is still there: remove it too, or the DAG will come back.")
 

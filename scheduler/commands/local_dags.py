@@ -65,7 +65,7 @@ def _from_file(config: Config, dag_id: str, path: Path) -> DAG:
         if dag.dag_id == dag_id:
             return dag
     known = [dag.dag_id for dag in dags]
-    raise NotFound(f"DAG in {path}", dag_id, known, f"It defines: {', '.join(known) or 'none'}.")
+    raise NotFound("DAG", dag_id, known, f"It defines: {', '.join(known) or 'none'}.", within=f"in {path}")
 
 
 def _candidates(config: Config, dag_id: str) -> Iterator[tuple[str, str]]:

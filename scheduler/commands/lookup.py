@@ -31,7 +31,8 @@ def find_named_run(tx: Connection, dag_id: str, name: str) -> RunRecord:
         return run
     get_dag(tx, dag_id)  # when the DAG itself is unknown, that is what to say
     known = [recent.run_id for recent in list_runs(tx, dag_id=dag_id, limit=RECENT)]
-    raise NotFound(f"Run of DAG {dag_id!r}", name, known, f"`tradewind dags list-runs {dag_id}` shows its runs.")
+    mend = f"`tradewind dags list-runs {dag_id}` shows its runs." if known else "It has not run yet."
+    raise NotFound("Run", name, known, mend, within=f"of DAG {dag_id!r}")
 
 
 def user_name() -> str:

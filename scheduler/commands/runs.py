@@ -121,7 +121,12 @@ def list_runs(
         }
         for run in shown
     ]
-    emit(rows, LIST_TABLE if output == "table" else LIST_COLUMNS, output, empty=f"DAG {dag_id} has no such runs.")
+    is_filtered = bool(states or start_date or end_date or no_backfill)
+    if is_filtered:
+        empty = f"DAG {dag_id} has no such runs."
+    else:
+        empty = f"DAG {dag_id} has not run yet. Start a run with `tradewind dags trigger {dag_id}`."
+    emit(rows, LIST_TABLE if output == "table" else LIST_COLUMNS, output, empty=empty)
     if len(found) > limit:
         talk(f"These are the newest {limit}; more with --limit.")
 

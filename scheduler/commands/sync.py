@@ -10,7 +10,7 @@ from scheduler.dagfiles.manager import DagFileManager
 from tradewind.config import load_config
 from tradewind.metadata.dags import count_dags, count_import_errors
 from tradewind.metadata.opening import open_database
-from tradewind.terminal.output import talk
+from tradewind.terminal.output import counted, talk
 
 
 def reserialize() -> None:
@@ -24,7 +24,7 @@ def reserialize() -> None:
             manager.stop()
         with db.read() as tx:
             dags, errors = count_dags(tx), count_import_errors(tx)
-    talk(f"{dags} DAGs are known.")
+    talk(f"{counted(dags, 'DAG')} known.")
     if errors:
-        talk(f"{errors} files cannot be imported: see `tradewind dags list-import-errors`.")
+        talk(f"{counted(errors, 'DAG file')} cannot be imported: see `tradewind dags list-import-errors`.")
         raise click.exceptions.Exit(1)

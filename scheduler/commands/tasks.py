@@ -45,11 +45,12 @@ def state(dag_id: str, task_id: str, logical_date_or_run_id: str, map_index: int
         instances = {(one.task_id, one.map_index): one for one in list_task_instances(tx, run.pk)}
     names = [task.task_id for task in spec.tasks]
     if task_id not in names:
-        raise NotFound(f"Task of DAG {dag_id!r}", task_id, names, f"`tradewind tasks list {dag_id}` shows its tasks.")
+        mend = f"`tradewind tasks list {dag_id}` shows its tasks."
+        raise NotFound("Task", task_id, names, mend, within=f"of DAG {dag_id!r}")
     found = instances.get((task_id, map_index))
     if found is None and instances:
         indexes = ", ".join(str(index) for name, index in instances if name == task_id) or "none in this run"
-        raise NotFound(f"Map index of task {task_id!r}", str(map_index), (), f"There are: {indexes}.")
+        raise NotFound("Map index", str(map_index), (), f"There are: {indexes}.", within=f"of task {task_id!r}")
     click.echo("none" if found is None else found.state.value)
     if found is not None and found.reason:
         talk(found.reason)

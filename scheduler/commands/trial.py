@@ -90,7 +90,7 @@ def resolve_run(source: Stored, dag_id: str, name: str | None) -> tuple[RunRecor
     date = parse_instant(name)
     run = source.find_run(dag_id, name, date)
     if run is None and date is None:
-        raise NotFound(f"Run of DAG {dag_id!r}", name, (), "Give a date, or the id of a run.")
+        raise NotFound("Run", name, (), "Give a date, or the id of a run.", within=f"of DAG {dag_id!r}")
     return run, date
 
 

@@ -10,7 +10,7 @@ from scheduler.commands.lookup import find_named_run
 from scheduler.why import Reason, explain
 from tradewind.metadata.opening import open_database
 from tradewind.model.events import NO_MAP
-from tradewind.terminal.output import emit, paint_state
+from tradewind.terminal.output import emit, hanging, paint_state
 
 COLUMNS: Final = ("dag_id", "run_id", "task_id", "map_index", "state", "reason")
 
@@ -30,7 +30,8 @@ def why(dag_id: str, logical_date_or_run_id: str | None, task_id: str | None, ma
     state_width = max(len(reason.state) for reason in reasons)
     for reason in reasons:
         state = paint_state(reason.state, reason.state.ljust(state_width))
-        click.echo(f"{_name(reason).ljust(width)}  {state}  {reason.text}")
+        text = hanging(reason.text, width + state_width + 4)
+        click.echo(f"{_name(reason).ljust(width)}  {state}  {text}")
 
 
 def failed_deps(dag_id: str, task_id: str, logical_date_or_run_id: str, map_index: int) -> None:

@@ -79,7 +79,10 @@ def _walk(
     except OSError as error:
         if base and isinstance(error, FileNotFoundError):  # removed meanwhile; the next walk will agree
             return
-        walk.problems.append(f"{path} cannot be read: {error.strerror}. What was known of it is kept.")
+        reason = error.strerror
+        if isinstance(error, FileNotFoundError):
+            reason = "there is no such folder. Make it, or set [core] dags_folder"
+        walk.problems.append(f"{path} cannot be read: {reason}. What was known of it is kept.")
         walk.unread.append(base)
         return
     here = (status.st_dev, status.st_ino)

@@ -18,13 +18,13 @@ def known(migrated, etl, ok):
 
 def test_reserialize_reads_the_dag_folder(call, ok, migrated, etl, home):
     assert json.loads(ok("dags", "list", "-o", "json")) == []
-    assert "1 DAGs are known" in call("dags", "reserialize").stderr
+    assert "1 DAG known" in call("dags", "reserialize").stderr
     (row,) = json.loads(ok("dags", "list", "-o", "json"))
     assert row == {"dag_id": "etl", "fileloc": str(etl), "owners": "airflow", "is_paused": True}
     (home / "dags" / "broken.py").write_text("from airflow import DAG\nx = 1 / 0\n")
     result = call("dags", "reserialize")
     assert result.exit_code == 1
-    assert "1 files cannot be imported" in result.stderr
+    assert "1 DAG file cannot be imported" in result.stderr
 
 
 def test_import_errors_are_listed_with_file_and_line(call, ok, migrated, home):

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tradewind.terminal import output
-from tradewind.terminal.output import emit, emit_record, show_duration
+from tradewind.terminal.output import counted, emit, emit_record, fitted, hanging, show_duration
 
 
 class Colour(Enum):
@@ -125,3 +125,23 @@ def test_markup_in_data_is_only_text(capsys):
 def test_every_state_has_a_colour_that_click_knows():
     for state in output.STATE_STYLES:
         assert state in output.paint_state(state, state)
+
+
+def test_things_are_counted_in_words():
+    assert [counted(n, "pool") for n in (0, 1, 2, 1234)] == ["0 pools", "1 pool", "2 pools", "1,234 pools"]
+
+
+def test_messages_break_between_words_on_a_terminal_only(monkeypatch):
+    message = "say `tradewind db-migrate` now\n    indented lines stay as they are, tables and tracebacks too"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    assert fitted(message) == message
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "24")
+    assert fitted(message).split("\n") == ["say `tradewind", "db-migrate` now", message.split("\n")[1]]
+
+
+def test_the_last_column_stays_a_column_on_a_terminal_only(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    assert hanging("it waits for a free slot of its pool", 10) == "it waits for a free slot of its pool"
+    monkeypatch.setattr(output, "is_wide", lambda: True)
+    assert hanging("it waits for a free slot of its pool", 10) == f"it waits for a free\n{' ' * 10}slot of its pool"

@@ -196,6 +196,46 @@ def test_pools(call, ok, migrated, tmp_path):
         assert call("pools", *words).exit_code == code
 
 
+@pytest.mark.parametrize(
+    ("group", "create", "names", "said"),
+    [
+        ("variables", ("variables", "set", "region", "north"), {"region"}, "1 variable exported to standard output."),
+        (
+            "connections",
+            ("connections", "add", "ship", "--conn-uri", "http://harbour"),
+            {"ship"},
+            "1 connection exported to standard output.",
+        ),
+        ("pools", ("pools", "set", "few", "2"), {"few", "default_pool"}, "2 pools exported to standard output."),
+    ],
+)
+def test_a_dash_is_standard_output(call, ok, migrated_sqlite, tmp_path, monkeypatch, group, create, names, said):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    ok(*create)
+    result = call(group, "export", "-")
+    assert result.exit_code == 0
+    assert set(json.loads(result.stdout)) == names
+    assert result.stderr.strip() == said
+    assert list(empty.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "mend"),
+    [
+        (("dags", "list"), "`tradewind dags reserialize`"),
+        (("variables", "list"), "`tradewind variables set KEY VALUE`"),
+        (("connections", "list"), "`tradewind connections add ID --conn-uri URI`"),
+        (("users", "list"), "`tradewind users create -u NAME -r admin`"),
+    ],
+)
+def test_an_empty_list_says_what_to_do(call, migrated_sqlite, words, mend):
+    result = call(*words)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert mend in result.stderr
+
+
 def test_users(call, ok, migrated):
     password = ok("users", "create", "-u", "ada", "-r", "op", "--use-random-password").strip()
     assert len(password) >= 20
@@ -223,7 +263,7 @@ def test_the_fernet_key_can_be_changed_without_losing_anything(call, ok, migrate
     lost = call("variables", "get", "a")
     assert (lost.exit_code, "cannot be decrypted" in lost.stderr) == (1, True)
     monkeypatch.setenv("TRADEWIND__CORE__FERNET_KEY", f"{new},{old}")
-    assert "1 variables and 1 connections" in call("rotate-fernet-key").stderr
+    assert "1 variable and 1 connection." in call("rotate-fernet-key").stderr
     monkeypatch.setenv("TRADEWIND__CORE__FERNET_KEY", new)
     assert ok("variables", "get", "a") == "1\n"
     assert json.loads(ok("connections", "get", "db", "-o", "json"))[0]["password"] == "p"

@@ -19,7 +19,7 @@ def get_value(section: str, option: str) -> None:
     _check_section(section)
     known = dict(options_of(SECTIONS[section]))
     if option not in known:
-        raise NotFound(f"Option in [{section}]", option, known, f"Known: {', '.join(known)}.")
+        raise NotFound("Option", option, known, f"Known: {', '.join(known)}.", within=f"in [{section}]")
     config = load_config(os.environ)
     if known[option].is_secret:
         config = with_secrets(config)

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tradewind.console.connections import every_open, to_row
-from tradewind.console.files import FORMATS, read_mapping, write_text
+from tradewind.console.files import FORMATS, read_mapping, shown_name, write_text
 from tradewind.console.vault import open_vault
 from tradewind.errors import UsageError
 from tradewind.metadata.connections import ConnectionRow, encrypt_connection, list_connection_ids, set_connection
 from tradewind.sdk.connection import Connection
 from tradewind.sdk.exceptions import AirflowException
 from tradewind.terminal.options import file_format
-from tradewind.terminal.output import talk, to_json, to_yaml
+from tradewind.terminal.output import counted, talk, to_json, to_yaml
 
 PARTS: Final = ("conn_type", "description", "login", "password", "host", "port", "schema", "extra")
 
@@ -48,7 +48,7 @@ def export_file(file: str, given_format: str | None, serialization_format: str) 
         data = {str(one.conn_id): {name: getattr(one, name) for name in PARTS} for one in found}
         text = to_json(data) + "\n" if kind == "json" else to_yaml(data)
     write_text(file, text)
-    talk(f"{len(found)} connections exported to {file}.")
+    talk(f"{counted(len(found), 'connection')} exported to {shown_name(file)}.")
 
 
 def _read(conn_id: str, item: Any) -> ConnectionRow:

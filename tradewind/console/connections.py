@@ -38,7 +38,12 @@ def list_all(show_values: bool, hide_sensitive: bool, output: str) -> None:
         else:
             rows = [{"conn_id": row.conn_id, "conn_type": row.conn_type, "host": row.host} for row in every(vault.db)]
     columns = VALUES if show_values else ("conn_id", "conn_type", "host")
-    emit(rows, columns, output, empty="There are no connections. Create one with `tradewind connections add`.")
+    emit(
+        rows,
+        columns,
+        output,
+        empty="There are no connections. Create one with `tradewind connections add ID --conn-uri URI`.",
+    )
 
 
 def get(conn_id: str, output: str) -> None:

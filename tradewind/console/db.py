@@ -34,6 +34,10 @@ def migrate_db(show_sql_only: bool) -> None:
             talk(f"The metadata DB at {db.safe_url} is up to date (revision {now}).")
         else:
             talk(f"The metadata DB at {db.safe_url} is now at revision {now} (before: {before or 'empty'}).")
+        if before is None:
+            talk(
+                "Next: `tradewind standalone` runs all on this machine; or `tradewind scheduler` and `webserver` apart."
+            )
 
 
 def check(retry: int, retry_delay: float) -> None:

@@ -57,6 +57,11 @@ def _parse(text: str, kind: str) -> Any:
     return found
 
 
+def shown_name(path: str) -> str:
+    """Return how a file is spoken of."""
+    return "standard output" if path == "-" else path
+
+
 def write_text(path: str, text: str) -> None:
     """Write a file that only its owner can read, whole or not at all; ``-`` prints.
 

@@ -6,7 +6,7 @@ from tradewind.console.vault import open_vault
 from tradewind.metadata.connections import decrypt_connection, encrypt_connection, list_connections, set_connection
 from tradewind.metadata.crypto import decrypt, encrypt
 from tradewind.metadata.variables import list_variables, set_variable
-from tradewind.terminal.output import talk
+from tradewind.terminal.output import counted, talk
 
 BATCH = 200
 
@@ -36,4 +36,5 @@ def rotate() -> None:
             if len(found) < BATCH:
                 break
             after = found[-1].conn_id
-    talk(f"{variables} variables and {connections} connections are encrypted with the first key of [core] fernet_key.")
+    done = f"{counted(variables, 'variable')} and {counted(connections, 'connection')}"
+    talk(f"Encrypted with the first key of [core] fernet_key: {done}.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradewind.console.files import read_mapping, write_text
+from tradewind.console.files import read_mapping, shown_name, write_text
 from tradewind.errors import NotFound, UsageError
 from tradewind.metadata.opening import open_database
 from tradewind.metadata.pools import PoolData, PoolUse, delete_pool, get_pool, list_pools, pool_use, set_pool
-from tradewind.terminal.output import emit, talk, to_json
+from tradewind.terminal.output import counted, emit, talk, to_json
 
 COLUMNS = ("pool", "slots", "running", "queued", "description", "include_deferred")
 
@@ -61,7 +61,7 @@ def export_file(filepath: str) -> None:
         for pool in pools
     }
     write_text(filepath, to_json(found) + "\n")
-    talk(f"{len(found)} pools exported to {filepath}.")
+    talk(f"{counted(len(found), 'pool')} exported to {shown_name(filepath)}.")
 
 
 def _row(pool: PoolData, use: dict[str, PoolUse]) -> dict[str, Any]:

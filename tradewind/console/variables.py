@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from executors.runner.masking import MASK, Masker
-from tradewind.console.files import read_mapping, write_text
+from tradewind.console.files import read_mapping, shown_name, write_text
 from tradewind.console.vault import Vault, open_vault
 from tradewind.errors import NotFound, UsageError
 from tradewind.metadata.crypto import decrypt, encrypt
@@ -23,7 +23,7 @@ from tradewind.metadata.variables import (
     list_variables,
     set_variable,
 )
-from tradewind.terminal.output import emit, talk, to_json
+from tradewind.terminal.output import counted, emit, talk, to_json
 
 PAGE = 1000
 
@@ -101,7 +101,7 @@ def export_file(file: str) -> None:
             value = _json_or_text(_open(vault, row))
             found[row.key] = value if row.description is None else {"value": value, "description": row.description}
     write_text(file, to_json(found) + "\n")
-    talk(f"{len(found)} variables exported to {file}.")
+    talk(f"{counted(len(found), 'variable')} exported to {shown_name(file)}.")
 
 
 def _open(vault: Vault, row: VariableRow) -> str:

@@ -8,7 +8,7 @@ import click
 
 from scheduler.verify import verify as verify_log
 from tradewind.metadata.opening import open_database
-from tradewind.terminal.output import emit, progress, talk
+from tradewind.terminal.output import counted, emit, progress, talk
 
 COLUMNS: Final = ("dag_id", "run_id", "problem")
 
@@ -20,7 +20,6 @@ def verify(output: str) -> None:
     rows = [{"dag_id": one.dag_id, "run_id": one.run_id, "problem": one.text} for one in problems]
     emit(rows, COLUMNS, output, empty="Everything that is stored is what the event log says.")
     if problems:
-        talk(
-            f"{len(problems)} differences between the event log and what is stored. Please report this: it is a defect."
-        )
+        differences = counted(len(problems), "difference")
+        talk(f"{differences} between the event log and what is stored. Please report this: it is a defect.")
         raise click.exceptions.Exit(1)

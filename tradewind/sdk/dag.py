@@ -171,7 +171,9 @@ class DAG:
         try:
             return self.task_dict[task_id]
         except KeyError:
-            raise NotFound(f"Task of DAG {self.dag_id!r}", task_id, self.task_dict) from None
+            names = ", ".join(list(self.task_dict)[:10]) + (", ..." if len(self.task_dict) > 10 else "")
+            mend = f"It has: {names}." if names else "It has no tasks."
+            raise NotFound("Task", task_id, self.task_dict, mend, within=f"of DAG {self.dag_id!r}") from None
 
     @property
     def owner(self) -> str:

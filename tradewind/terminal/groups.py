@@ -13,6 +13,7 @@ from typing import IO, Any, Final
 import click
 
 from tradewind.errors import TradewindError, did_you_mean
+from tradewind.terminal.output import fitted
 
 SETTINGS: Final[Mapping[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 """Of every group and command."""
@@ -93,7 +94,9 @@ class Failure(click.ClickException):
     """A :class:`TradewindError` on its way to the terminal: the message alone."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(click.style("Error: ", fg="red", bold=True, reset=True) + self.format_message(), file=file, err=True)
+        start, message = "Error: ", fitted("Error: " + self.format_message())
+        painted = click.style(start, fg="red", bold=True, reset=True) + message.removeprefix(start)
+        click.echo(painted, file=file, err=True)
 
 
 class Misuse(Failure):

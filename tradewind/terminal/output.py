@@ -6,11 +6,14 @@ Data goes to standard output, everything said about it to standard error. Column
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
+from functools import partial
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -74,7 +77,33 @@ def emit_record(record: Row, output: str) -> None:
 
 def talk(message: str) -> None:
     """Say something to the person at the terminal; programs read standard output only."""
-    click.echo(message, err=True)
+    click.echo(fitted(message), err=True)
+
+
+def fitted(message: str) -> str:
+    """Return a message broken into lines between words where a terminal would break it within one.
+
+    Lines that are indented, as tables and tracebacks are, stay as they are; so does all where nobody looks.
+    """
+    if not sys.stderr.isatty():
+        return message
+    room = shutil.get_terminal_size().columns
+    fill = partial(textwrap.fill, width=room, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(line if len(line) <= room or line[:1].isspace() else fill(line) for line in message.split("\n"))
+
+
+def hanging(text: str, indent: int) -> str:
+    """Return the text of a last column that begins at ``indent``, broken so that it stays there on a terminal."""
+    room = shutil.get_terminal_size().columns - indent
+    if not is_wide() or room < MIN_FOLDED:
+        return text
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return ("\n" + " " * indent).join(lines)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 pool``, ``2 pools``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def to_json(value: Any) -> str:

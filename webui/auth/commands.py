@@ -22,7 +22,9 @@ def list_users(output: str) -> None:
     with open_database() as db, db.read() as tx:
         accounts = all_users(tx)
     rows = [{name: getattr(account, name) for name in COLUMNS} for account in accounts]
-    emit(rows, COLUMNS, output, empty="There are no accounts. Create one with `tradewind users create -u NAME`.")
+    emit(
+        rows, COLUMNS, output, empty="There are no accounts. Create one with `tradewind users create -u NAME -r admin`."
+    )
 
 
 def create(username: str, role: str, password: str | None, use_random_password: bool) -> None:
