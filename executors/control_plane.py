@@ -5,20 +5,17 @@ It is called in the host process, from several threads, on behalf of one attempt
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from cryptography.fernet import MultiFernet
-
+from executors.stored_values import StoredValues
 from tradewind.config import Config
 from tradewind.errors import Conflict
-from tradewind.metadata import connections, dags, variables, xcoms
-from tradewind.metadata.crypto import decrypt, encrypt, make_fernet
+from tradewind.metadata import dags, variables, xcoms
+from tradewind.metadata.crypto import encrypt
 from tradewind.metadata.database import Database
 from tradewind.model.orders import AttemptOrder, XComValue
 from tradewind.sdk.channel import ConnectionData, FoundXCom, PreviousRun
-from tradewind.sdk.connection import Connection
 
 
 class ControlPlane(Protocol):
@@ -71,9 +68,8 @@ class SqlControlPlane:
         Args:
             environ: where variables and connections are looked up first; None: that of this process.
         """
-        self._database, self._config = database, config
-        self._environ = os.environ if environ is None else environ
-        self._fernet: MultiFernet | None = None
+        self._database = database
+        self._values = StoredValues(database, config, environ)
 
     def get_xcom(
         self,
@@ -101,15 +97,10 @@ class SqlControlPlane:
             )
 
     def get_variable(self, order: AttemptOrder, key: str) -> str | None:
-        given = self._from_environment("VAR", key)
-        if given is not None:
-            return given
-        with self._database.read() as tx:
-            token = variables.get_variable(tx, key)
-        return None if token is None else decrypt(self._key(), token, f"variable {key!r}")
+        return self._values.get_variable(key)
 
     def set_variable(self, order: AttemptOrder, key: str, value: str, description: str | None) -> None:
-        token = encrypt(self._key(), value)
+        token = encrypt(self._values.key, value)
         with self._database.write() as tx:
             variables.set_variable(tx, key, token, description)
 
@@ -118,25 +109,7 @@ class SqlControlPlane:
             return variables.delete_variable(tx, key)
 
     def get_connection(self, order: AttemptOrder, conn_id: str) -> ConnectionData | None:
-        given = self._from_environment("CONN", conn_id)
-        if given is not None:
-            return _open_connection(conn_id, given)
-        with self._database.read() as tx:
-            row = connections.get_connection(tx, conn_id)
-        if row is None:
-            return None
-        row = connections.decrypt_connection(self._key(), row) if row.password or row.extra else row
-        return ConnectionData(
-            conn_id=row.conn_id,
-            conn_type=row.conn_type,
-            description=row.description,
-            host=row.host,
-            schema=row.schema,
-            login=row.login,
-            password=row.password,
-            port=row.port,
-            extra=row.extra,
-        )
+        return self._values.get_connection(conn_id)
 
     def get_previous_success(self, order: AttemptOrder) -> PreviousRun | None:
         if order.logical_date is None:
@@ -150,32 +123,3 @@ class SqlControlPlane:
     def load_source(self, version_id: int) -> bytes:
         with self._database.read() as tx:
             return dags.load_source(tx, version_id)
-
-    def _key(self) -> MultiFernet:
-        if self._fernet is None:
-            self._fernet = make_fernet(self._config.core.fernet_key)
-        return self._fernet
-
-    def _from_environment(self, kind: str, name: str) -> str | None:
-        for prefix in ("TRADEWIND", "AIRFLOW"):
-            value = self._environ.get(f"{prefix}_{kind}_{name.upper()}")
-            if value is not None:
-                return value
-        return None
-
-
-def _open_connection(conn_id: str, text: str) -> ConnectionData:
-    """Read a connection that the environment gives, as JSON or as a URI."""
-    is_json = text.lstrip().startswith("{")
-    given = Connection.from_json(text, conn_id) if is_json else Connection(conn_id=conn_id, uri=text)
-    return ConnectionData(
-        conn_id=conn_id,
-        conn_type=given.conn_type or "",
-        description=given.description,
-        host=given.host,
-        schema=given.schema,
-        login=given.login,
-        password=given.password,
-        port=given.port,
-        extra=given.extra,
-    )

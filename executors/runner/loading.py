@@ -10,12 +10,13 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from executors.runner import linux
 from executors.runner.protocol import FileStamp, Load
 from tradewind import compat
 from tradewind.errors import DagError, did_you_mean
+from tradewind.sdk import reach
 from tradewind.sdk.loader import load_dag_file
 
 if TYPE_CHECKING:
@@ -72,11 +73,14 @@ def load_for_keeping(command: Load) -> Kept:
         The file; or why it cannot be kept, in which case this process must end: what a failed import leaves behind,
         and threads, which a fork would cut off in the middle of anything, are not to be inherited.
     """
-    before = set(sys.modules)
+    before, nobody = set(sys.modules), _Nobody()
     try:
-        loaded = load(command.path, command.source, command.dags_folder)
+        with reach.reading_from(nobody):
+            loaded = load(command.path, command.source, command.dags_folder)
     except BaseException as error:
-        return Kept(None, f"its import failed: {type(error).__name__}: {error}")
+        return Kept(None, nobody.why or f"its import failed: {type(error).__name__}: {error}")
+    if nobody.why is not None:  # and the file has caught the refusal
+        return Kept(None, nobody.why)
     if threading.active_count() > 1:
         names = ", ".join(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
         return Kept(None, f"its import started threads: {names}")
@@ -85,6 +89,35 @@ def load_for_keeping(command: Load) -> Kept:
     imported = tuple(_stamps(set(sys.modules) - before))
     settle()
     return Kept(loaded, imported=imported)
+
+
+class _AskedForValue(BaseException):
+    """Ends the import. Not an Exception, so that no default of the file's own takes the place of the value."""
+
+
+class _Nobody:
+    """A :class:`tradewind.sdk.reach.Source` that notes that it was asked.
+
+    What a file is told holds for one task only: it may be secret, or another at the next task. So such a file is
+    imported by each of its tasks, with the channel of the task.
+    """
+
+    why: str | None = None
+
+    def get_variable(self, key: str) -> NoReturn:
+        """Refuse."""
+        self._refuse(f"variable {key!r}")
+
+    def get_connection(self, conn_id: str) -> NoReturn:
+        """Refuse."""
+        self._refuse(f"connection {conn_id!r}")
+
+    def mask_secret(self, value: str) -> None:
+        """Nothing is told, so nothing is secret."""
+
+    def _refuse(self, what: str) -> NoReturn:
+        self.why = f"its import asks for {what}"
+        raise _AskedForValue(self.why)
 
 
 def settle() -> None:

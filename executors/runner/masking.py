@@ -42,6 +42,11 @@ class Masker:
         """Set which names sound secret: the usual ones and ``more``; none at all when masking by name is off."""
         self._names = (*SENSITIVE_NAMES, *(name.lower() for name in more)) if is_on else ()
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What is masked, in all forms in which it is looked for."""
+        return frozenset(self._secrets)
+
     def is_sensitive(self, name: str) -> bool:
         """Say whether values of this name are secrets."""
         lowered = name.lower()

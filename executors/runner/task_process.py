@@ -23,6 +23,7 @@ from executors.runner.task_channel import SocketChannel
 from executors.runner.wire import Wire
 from tradewind.faults import crash_point
 from tradewind.model.orders import Outcome
+from tradewind.sdk import reach
 from tradewind.sdk.execution import run_task
 
 _decoder: Final = msgspec.msgpack.Decoder(ToTask)
@@ -58,16 +59,16 @@ def run(sock: socket.socket, loaded: LoadedFile | None, parent_pid: int) -> NoRe
 
 def _attempt(begin: Begin, wire: Wire[ToTask], loaded: LoadedFile | None) -> Result:
     _prepare(begin)
+    channel = SocketChannel(wire, output.SINK.masker, begin.xcom_policy)
     try:
         if loaded is None:
-            loaded = _load(begin)
+            loaded = _load(begin, channel)
         dag = loaded.dag(begin.order.dag_id)
         task = dag.get_task(begin.order.task_id)
     except BaseException as error:
         output.SINK.line("ERROR", "tradewind.task", _import_failure(begin, error))
         return Result(Outcome.FAILED, _one_line(error))
     crash_point("task-before-run")
-    channel = SocketChannel(wire, output.SINK.masker, begin.xcom_policy)
     try:
         done = run_task(dag, task, begin.order, channel)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end is decided: what is left is to tell it
@@ -95,8 +96,8 @@ def _prepare(begin: Begin) -> None:
     gc.enable()
 
 
-def _load(begin: Begin) -> LoadedFile:
-    """Import the DAG file here, within its time limit."""
+def _load(begin: Begin, channel: SocketChannel) -> LoadedFile:
+    """Import the DAG file here, within its time limit. It may ask for variables and connections."""
     assert begin.source is not None
 
     def give_up(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -108,7 +109,8 @@ def _load(begin: Begin) -> LoadedFile:
     signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, begin.import_timeout_seconds)
     try:
-        return load(begin.dag_path, begin.source, begin.dags_folder)
+        with reach.reading_from(channel):
+            return load(begin.dag_path, begin.source, begin.dags_folder)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)

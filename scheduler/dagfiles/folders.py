@@ -49,6 +49,8 @@ def parse_setup(config: Config) -> Setup:
         import_seconds=config.core.dagbag_import_timeout,
         kill_seconds=kill_seconds,
         memory_limit_mb=config.dag_processor.parse_memory_limit_mb,
+        hide_sensitive=config.core.hide_sensitive_var_conn_fields,
+        sensitive_names=tuple(config.core.sensitive_var_conn_names),
     )
 
 

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from executors.stored_values import StoredValues
+from scheduler.dagfiles.answers import answer_from
 from scheduler.dagfiles.folders import parse_environment, parse_setup
 from scheduler.dagfiles.parse_client import ParseClient
 from scheduler.dagfiles.sync import RETRY_SECONDS, FolderSync
@@ -46,10 +48,13 @@ class DagFileManager:
         """
         Args:
             on_change: called after each commit that changed which DAGs there are or what they say; returns at once.
-            environ: the environment of this process, of which DAG files see what holds no secret of Tradewind.
+            environ: the environment of this process, of which DAG files see what holds no secret of Tradewind; the
+                variables and connections in it are given to files that ask for them.
         """
-        environment = parse_environment(config, os.environ if environ is None else environ)
-        self._client = ParseClient(parse_setup(config), environment, config.dag_processor.parsing_processes)
+        own = os.environ if environ is None else environ
+        answer = answer_from(StoredValues(database, config, own))
+        parallel = config.dag_processor.parsing_processes
+        self._client = ParseClient(parse_setup(config), parse_environment(config, own), parallel, answer)
         self._sync = FolderSync(config, database, self._client, on_change)
         self._watcher = Watcher([folder.path for folder in self._sync.folders], self._ring)
         self._thread: threading.Thread | None = None

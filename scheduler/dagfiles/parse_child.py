@@ -1,6 +1,7 @@
 """How is one DAG file read? In a process of its own, with a limit of time and of memory; user code runs here.
 
-This process has no credentials, no database and no way to the scheduler but one pipe for its answer.
+This process has no credentials, no database and no way to the scheduler but one pipe for its answer, and one socket for
+asking for variables and connections.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import gc
 import os
 import resource
 import signal
+import socket
 import time
 import warnings
 from collections import Counter
@@ -19,6 +21,9 @@ from typing import NoReturn
 import msgspec
 
 from executors.runner import linux
+from executors.runner.masking import Masker
+from scheduler.dagfiles.asking import ParseSource
+from scheduler.dagfiles.clearing import cleared
 from scheduler.dagfiles.problems import describe
 from scheduler.dagfiles.protocol import Outcome, ParseRequest, Setup
 from scheduler.dagfiles.watched_import import Watch
@@ -26,6 +31,7 @@ from tradewind.errors import DagError
 from tradewind.metadata.source_text import decode_source
 from tradewind.model.parsed import FileError, FileWarning
 from tradewind.model.spec import DagSpec
+from tradewind.sdk import reach
 from tradewind.sdk.dag import DAG
 from tradewind.sdk.exceptions import IgnoredArgumentWarning
 from tradewind.sdk.loader import load_dag_file
@@ -34,13 +40,16 @@ from tradewind.sdk.serialize import to_spec
 _MAX_WARNINGS = 100
 _MAX_WARNING = 2000
 _MIB = 1024 * 1024
+_NAMES_OF_OURS = ("airflow", "default_pool", "all_success")
 
 
 class ImportTakesTooLong(BaseException):
     """Raised into the import when its time is over. No ``Exception``, so that ``except Exception`` does not eat it."""
 
 
-def run_child(request: ParseRequest, setup: Setup, result_fd: int, output_fd: int, parent_pid: int) -> NoReturn:
+def run_child(
+    request: ParseRequest, setup: Setup, result_fd: int, output_fd: int, asking: socket.socket, parent_pid: int
+) -> NoReturn:
     """Read the file, write an ``Outcome`` to ``result_fd``, end the process. Called right after the fork."""
     try:
         gc.enable()  # off in the server; what came from there is frozen, so it is left alone
@@ -48,7 +57,7 @@ def run_child(request: ParseRequest, setup: Setup, result_fd: int, output_fd: in
         linux.die_with_parent(parent_pid)
         _redirect(output_fd)
         _limit_memory(setup.memory_limit_mb)
-        answer = msgspec.msgpack.encode(parse(request, setup))
+        answer = msgspec.msgpack.encode(parse(request, setup, asking))
         with open(result_fd, "wb", closefd=False) as pipe:
             pipe.write(answer)
     finally:
@@ -56,10 +65,13 @@ def run_child(request: ParseRequest, setup: Setup, result_fd: int, output_fd: in
         os._exit(0)
 
 
-def parse(request: ParseRequest, setup: Setup) -> Outcome:
+def parse(request: ParseRequest, setup: Setup, asking: socket.socket) -> Outcome:
     """Return what the file defines, or what is wrong with it. Changes this process for good: call it once."""
     started = time.monotonic()
     watch = Watch(request.folder, request.path)
+    masker = Masker()
+    masker.set_names(setup.sensitive_names, setup.hide_sensitive)
+    answers = ParseSource(asking, request.job, masker, setup.answer_seconds)
     specs: list[DagSpec] = []
     errors: list[FileError] = []
     timed_out = False
@@ -70,27 +82,29 @@ def parse(request: ParseRequest, setup: Setup) -> Outcome:
             _start_timer(setup.import_seconds)
             try:
                 watch.start()
-                dags = load_dag_file(request.path, request.source, request.folder)
+                with reach.reading_from(answers):
+                    dags = load_dag_file(request.path, request.source, request.folder)
                 watch.stop()
                 _serialize(dags, request, specs, errors)
+                _clear(specs, errors, masker, _public(request, setup))
             finally:
                 _stop_timer()
         except MemoryError as error:
-            errors.append(describe(error, request.path, request.folder, _memory_mend(setup)))
+            errors.append(describe(error, request.path, request.folder, _memory_mend(setup), masker.redact))
         except ImportTakesTooLong as error:
             timed_out = True
-            errors.append(describe(error, request.path, request.folder, _timeout_mend(setup)))
+            errors.append(describe(error, request.path, request.folder, _timeout_mend(setup), masker.redact))
         except BaseException as error:  # the edge of user code: SystemExit and KeyboardInterrupt are its failures too
-            errors.append(describe(error, request.path, request.folder))
+            errors.append(describe(error, request.path, request.folder, redact=masker.redact))
         watch.stop()
     return Outcome(
         specs=tuple(specs),
         errors=tuple(errors),
         seconds=round(time.monotonic() - started, 4),
         depends_on=watch.depends_on(),
-        looks_outside=watch.looked_outside(),
+        looks_outside=watch.looked_outside() or answers.has_asked,
         timed_out=timed_out,
-        warnings=_own_warnings(caught, f"{request.folder}/"),
+        warnings=_own_warnings(caught, f"{request.folder}/", masker),
     )
 
 
@@ -110,6 +124,24 @@ def _serialize(dags: list[DAG], request: ParseRequest, specs: list[DagSpec], err
             found = describe(error, request.path, request.folder)
             named = found.message if repr(dag.dag_id) in found.message else f"DAG {dag.dag_id!r}: {found.message}"
             errors.append(msgspec.structs.replace(found, message=named))
+
+
+def _clear(specs: list[DagSpec], errors: list[FileError], masker: Masker, public: str) -> None:
+    """Take what the file was told in secret out of what it gives; a DAG that cannot do without is an error."""
+    given, specs[:] = list(specs), []
+    for spec in given:
+        try:
+            specs.append(cleared(spec, masker, public))
+        except DagError as error:
+            errors.append(FileError(f"DagError: {error}"))
+    errors[:] = [
+        FileError(masker.redact(e.message), e.line, e.traceback and masker.redact(e.traceback)) for e in errors
+    ]
+
+
+def _public(request: ParseRequest, setup: Setup) -> str:
+    """Return what everybody knows: the text of the file, and what stands in specs where a file says nothing."""
+    return "\n".join([decode_source(request.source), *map(str, setup.defaults.values()), *_NAMES_OF_OURS])
 
 
 def _redirect(output_fd: int) -> None:
@@ -155,10 +187,10 @@ def _memory_mend(setup: Setup) -> str:
     )
 
 
-def _own_warnings(caught: list[warnings.WarningMessage], folder: str) -> tuple[FileWarning, ...]:
+def _own_warnings(caught: list[warnings.WarningMessage], folder: str, masker: Masker) -> tuple[FileWarning, ...]:
     """Return the warnings about lines of the user's own files, and about arguments, wherever they are given."""
     own = [one for one in caught if one.filename.startswith(folder) or issubclass(one.category, IgnoredArgumentWarning)]
-    found = list(dict.fromkeys(_told(one, folder) for one in own))
+    found = list(dict.fromkeys(_told(one, folder, masker) for one in own))
     if len(found) > _MAX_WARNINGS:
         last, more = found[_MAX_WARNINGS - 1], len(found) - _MAX_WARNINGS
         found[_MAX_WARNINGS:] = [
@@ -167,7 +199,7 @@ def _own_warnings(caught: list[warnings.WarningMessage], folder: str) -> tuple[F
     return tuple(found)
 
 
-def _told(one: warnings.WarningMessage, folder: str) -> FileWarning:
+def _told(one: warnings.WarningMessage, folder: str, masker: Masker) -> FileWarning:
     path = one.filename.removeprefix(folder)
-    text = " ".join(str(one.message).split()).encode("utf-8", "replace").decode()
+    text = " ".join(masker.redact(str(one.message)).split()).encode("utf-8", "replace").decode()
     return FileWarning(path, one.lineno, one.category.__name__, text[:_MAX_WARNING])

@@ -17,7 +17,8 @@ from typing import Final
 import msgspec
 
 from executors.runner.wire import Wire, WireError, frame
-from scheduler.dagfiles.protocol import Outcome, ParseRequest, Reply, Setup
+from scheduler.dagfiles.answers import AnswerQuestion, nobody_answers
+from scheduler.dagfiles.protocol import Answer, Outcome, ParseRequest, Question, Reply, Setup
 from tradewind.model.parsed import FileError, ParsedFile
 
 _MAX_TRIES: Final = 2
@@ -44,17 +45,25 @@ class FileJob:
 class ParseClient:
     """Has up to ``parallel`` files read at once. For one thread, but for :meth:`wake`."""
 
-    def __init__(self, setup: Setup, environment: Mapping[str, str], parallel: int) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        environment: Mapping[str, str],
+        parallel: int,
+        answer: AnswerQuestion = nobody_answers,
+    ) -> None:
         """
         Args:
             environment: of the parse server, and so of DAG files while they are imported: without credentials.
+            answer: what answers DAG files that ask for variables and connections; called by :meth:`wait`.
         """
+        self._answer = answer
         self._setup, self._environment, self._parallel = setup, dict(environment), parallel
         self._jobs: dict[int, FileJob] = {}
         self._numbers = itertools.count(1)
         self._lost: list[ParsedFile] = []
         self._server: subprocess.Popen[bytes] | None = None
-        self._wire: Wire[Reply] | None = None
+        self._wire: Wire[Reply | Question] | None = None
         self._out = bytearray()
         self._selector = selectors.DefaultSelector()
         self._bell, self._bell_in = socket.socketpair()
@@ -146,11 +155,11 @@ class ParseClient:
                 start_new_session=True,  # Ctrl-C in the terminal is for us
             )
         ours.setblocking(False)
-        self._wire = Wire(ours, msgspec.msgpack.Decoder(Reply))
+        self._wire = Wire(ours, msgspec.msgpack.Decoder(Reply | Question))
         self._selector.register(ours, selectors.EVENT_READ)
         self._send(self._setup)
 
-    def _send(self, message: Setup | ParseRequest) -> None:
+    def _send(self, message: Setup | ParseRequest | Answer) -> None:
         self._out += frame(message)
         self._flush()
 
@@ -167,16 +176,21 @@ class ParseClient:
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._out else 0)
         self._selector.modify(self._wire.socket, events)
 
-    def _receive(self, wire: Wire[Reply]) -> Sequence[ParsedFile]:
+    def _receive(self, wire: Wire[Reply | Question]) -> Sequence[ParsedFile]:
         try:
-            replies = wire.receive_ready()
+            messages = wire.receive_ready()
         except (OSError, WireError):
-            replies = None
-        if replies is None:
+            messages = None
+        if messages is None:
             self._server_is_gone()
             return ()
-        found = ((self._jobs.pop(reply.job, None), reply.outcome) for reply in replies)
-        return [_parsed(job, outcome) for job, outcome in found if job is not None]
+        found = []
+        for message in messages:
+            if isinstance(message, Question):
+                self._send(self._answer(message))
+            elif (job := self._jobs.pop(message.job, None)) is not None:
+                found.append(_parsed(job, message.outcome))
+        return found
 
     def _server_is_gone(self) -> None:
         """Start again what it was reading; a file with which it went twice is told to be the cause."""

@@ -7,7 +7,6 @@ closes, it kills everything below it and ends.
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import os
 import selectors
@@ -17,37 +16,22 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
 from executors.runner import linux
-from executors.runner.wire import Wire, frame
+from executors.runner.wire import Wire, WireError, frame
+from scheduler.dagfiles.asking import learn
 from scheduler.dagfiles.parse_child import run_child
-from scheduler.dagfiles.protocol import Outcome, ParseRequest, RawReply, Setup
+from scheduler.dagfiles.parse_children import MAX_ANSWER_BYTES, TAIL_BYTES, Child, new_child, without_answer
+from scheduler.dagfiles.protocol import Answer, Outcome, ParseRequest, RawReply, Setup
 from scheduler.dagfiles.rehearsal import rehearse
 from tradewind import compat
 from tradewind.model.parsed import FileError
 from tradewind.sdk import defaults
 
-MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _READ_BYTES: Final = 64 * 1024
-_TAIL_BYTES: Final = 4096
-_F_SETPIPE_SZ: Final = getattr(fcntl, "F_SETPIPE_SZ", None)
-
-
-@dataclass(slots=True)
-class _Child:
-    pid: int
-    job: int
-    result_fd: int
-    output_fd: int
-    kill_seconds: float
-    kill_at: float
-    killed: bool = False
-    answer: bytearray = field(default_factory=bytearray)
-    output: bytearray = field(default_factory=bytearray)
 
 
 class ParseServer:
@@ -56,8 +40,8 @@ class ParseServer:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._setup: Setup | None = None
-        self._wire = Wire(control, msgspec.msgpack.Decoder(Setup | ParseRequest))
-        self._children: dict[int, _Child] = {}
+        self._wire = Wire(control, msgspec.msgpack.Decoder(Setup | ParseRequest | Answer))
+        self._children: dict[int, Child] = {}
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ)
         self._bell, bell_in = socket.socketpair()
@@ -73,7 +57,10 @@ class ParseServer:
         while True:
             for key, _events in self._selector.select(self._patience()):
                 if key.fileobj is self._control:
-                    messages = self._wire.receive_ready()
+                    try:
+                        messages = self._wire.receive_ready()
+                    except ConnectionResetError:  # closed with something of ours unread
+                        return
                     if messages is None:
                         return
                     for message in messages:
@@ -82,13 +69,18 @@ class ParseServer:
                     self._bell.recv(_READ_BYTES)
                     self._reap()
                 elif key.data.pid in self._children:  # else its end was handled a moment ago
-                    self._read(key.data, key.fd)
+                    if key.fileobj is key.data.asking.socket:
+                        self._pass_on_questions(key.data)
+                    else:
+                        self._read(key.data, key.fd)
             self._kill_overdue()
 
-    def _handle(self, message: Setup | ParseRequest) -> None:
+    def _handle(self, message: Setup | ParseRequest | Answer) -> None:
         if isinstance(message, Setup):
             self._setup = message
             _prepare(message)
+        elif isinstance(message, Answer):
+            self._pass_on_answer(message)
         elif self._setup is not None:
             self._start(message, self._setup)
 
@@ -99,27 +91,31 @@ class ParseServer:
     def _start(self, request: ParseRequest, setup: Setup) -> None:
         result_fd, result_in = os.pipe()
         output_fd, output_in = os.pipe()
+        ours, theirs = socket.socketpair()
         parent = os.getpid()
         try:
             pid = os.fork()
         except OSError as error:
             for fd in (result_fd, result_in, output_fd, output_in):
                 os.close(fd)
+            ours.close()
+            theirs.close()
             message = f"No process could be started to import the file: {error.strerror}. It is tried again later."
             self._answer(request.job, msgspec.msgpack.encode(Outcome(errors=(FileError(message),))))
             return
         if pid == 0:
             self._become_child()
-            run_child(request, setup, result_in, output_in, parent)
+            ours.close()
+            run_child(request, setup, result_in, output_in, theirs, parent)
         os.close(result_in)
         os.close(output_in)
-        child = _Child(
-            pid, request.job, result_fd, output_fd, setup.kill_seconds, time.monotonic() + setup.kill_seconds
-        )
+        theirs.close()
+        child = new_child(pid, request.job, result_fd, output_fd, ours, setup)
         self._children[pid] = child
         for fd in (result_fd, output_fd):
             os.set_blocking(fd, False)
             self._selector.register(fd, selectors.EVENT_READ, child)
+        self._selector.register(ours, selectors.EVENT_READ, child)
 
     def _become_child(self) -> None:
         """Let go of what belongs to the server, so that its end is seen as such by the other side."""
@@ -133,8 +129,9 @@ class ParseServer:
         for child in self._children.values():
             os.close(child.result_fd)
             os.close(child.output_fd)
+            child.asking.socket.close()
 
-    def _read(self, child: _Child, fd: int) -> bool:
+    def _read(self, child: Child, fd: int) -> bool:
         """Take what the child has written. Return False when there is nothing more to come now."""
         try:
             data = os.read(fd, _READ_BYTES)
@@ -150,8 +147,27 @@ class ParseServer:
                 self._kill(child)
                 return False
         else:
-            child.output = (child.output + data)[-_TAIL_BYTES:]
+            child.output = (child.output + data)[-2 * TAIL_BYTES :]
         return True
+
+    def _pass_on_questions(self, child: Child) -> None:
+        try:
+            questions = child.asking.receive_ready()
+        except (OSError, WireError):  # a DAG file that writes to sockets that are not its own
+            questions = None
+        if questions is None:
+            self._selector.unregister(child.asking.socket)
+            return
+        for question in questions:
+            with suppress(OSError):  # as in _answer
+                self._control.sendall(frame(msgspec.structs.replace(question, job=child.job)))
+
+    def _pass_on_answer(self, answer: Answer) -> None:
+        for child in self._children.values():
+            if child.job == answer.job:
+                learn(child.masker, answer)
+                with suppress(OSError):  # it does not wait for an answer, or has ended
+                    child.asking.send(answer)
 
     def _kill_overdue(self) -> None:
         now = time.monotonic()
@@ -159,7 +175,7 @@ class ParseServer:
             if not child.killed and child.kill_at <= now:
                 self._kill(child)
 
-    def _kill(self, child: _Child) -> None:
+    def _kill(self, child: Child) -> None:
         child.killed = True
         linux.kill_group(child.pid)
 
@@ -175,7 +191,7 @@ class ParseServer:
             if child is not None:  # else an orphan that a DAG file left behind
                 self._finish(child, status)
 
-    def _finish(self, child: _Child, status: int) -> None:
+    def _finish(self, child: Child, status: int) -> None:
         linux.kill_group(child.pid)  # what the import started ends with it
         for fd in (child.result_fd, child.output_fd):
             while self._read(child, fd):
@@ -183,49 +199,18 @@ class ParseServer:
             with suppress(KeyError):
                 self._selector.unregister(fd)
             os.close(fd)
+        with suppress(KeyError):
+            self._selector.unregister(child.asking.socket)
+        child.asking.socket.close()
         answer = bytes(child.answer)
         if not answer or child.killed or os.waitstatus_to_exitcode(status) != 0 or len(answer) > MAX_ANSWER_BYTES:
-            answer = msgspec.msgpack.encode(_without_answer(child, status))
+            answer = msgspec.msgpack.encode(without_answer(child, status))
         self._answer(child.job, answer)
 
     def _answer(self, job: int, outcome: bytes) -> None:
         # This blocks while the manager stores what it has read before; the manager itself never blocks on writing.
         with suppress(OSError):  # it is gone; the next select says so
             self._control.sendall(frame(RawReply(job, msgspec.Raw(outcome))))
-
-
-def _without_answer(child: _Child, status: int) -> Outcome:
-    code = os.waitstatus_to_exitcode(status)
-    if len(child.answer) > MAX_ANSWER_BYTES:
-        message = (
-            f"The DAGs of this file take more than {MAX_ANSWER_BYTES // 2**20} MiB as data. Split them over files."
-        )
-    elif child.killed:
-        message = (
-            f"The process that imported the file was killed after {child.kill_seconds:g} s. Move slow work into "
-            "tasks, or raise [dag_processor] dag_file_processor_timeout."
-        )
-    elif code < 0:
-        message = (
-            f"The process that imported the file was ended by signal {-code} ({_signal_name(-code)}). Look for a "
-            "library that crashes when it is imported; SIGKILL often means that the machine ran out of memory."
-        )
-    else:
-        message = (
-            f"The process that imported the file ended with exit code {code} before the import did. Does the file "
-            "call os._exit()?"
-        )
-    tail = child.output.decode("utf-8", "replace").strip()
-    trace = f"{message}\n\nThe last that it wrote:\n{tail}" if tail else None
-    error = FileError(message, traceback=trace)
-    return Outcome(errors=(error,), timed_out=child.killed, seconds=child.kill_seconds if child.killed else 0.0)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return "unknown"
 
 
 def _prepare(setup: Setup) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from tradewind.model.parsed import FileError
@@ -12,21 +12,25 @@ MAX_MESSAGE: int = 2000
 _MAX_FRAMES: int = 50
 
 
-def describe(error: BaseException, path: str, folder: str, mend: str = "") -> FileError:
+def describe(
+    error: BaseException, path: str, folder: str, mend: str = "", redact: Callable[[str], str] = str
+) -> FileError:
     """Return what is to be shown of an error that the import of ``path`` raised.
 
     Args:
         folder: the DAG folder; frames of files below it are kept, those of libraries and of Tradewind are left out.
         mend: a sentence about what to do, when the error does not say.
+        redact: takes secrets out of a text. Before it is cut: a half of a secret would not be known for one.
     """
-    text = " ".join(str(error).split())
+    text = " ".join(redact(str(error)).split())
     message = f"{type(error).__name__}: {text}" if text else type(error).__name__
     if isinstance(error, SyntaxError) and error.filename:
         message = f"SyntaxError: {error.msg} ({error.filename.removeprefix(folder).lstrip('/')}, line {error.lineno})"
     if len(message) > MAX_MESSAGE:
         message = f"{message[:MAX_MESSAGE]}..."
     mend = mend or _mend_of(error, folder)
-    return FileError(f"{message} {mend}".strip(), _line_in(error, path), "\n".join(_trimmed(error, path, folder)))
+    trace = redact("\n".join(_trimmed(error, path, folder)))
+    return FileError(f"{message} {mend}".strip(), _line_in(error, path), trace)
 
 
 def _mend_of(error: BaseException, folder: str) -> str:

@@ -1,16 +1,18 @@
 """What passes between the manager and the parse server, and between the server and its children?
 
+A child may ask for variables and connections; the server passes questions and answers on.
 Both ends are started from the same installation, so the messages carry no version.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from tradewind.model.parsed import FileError, FileWarning
 from tradewind.model.spec import DagSpec
+from tradewind.sdk.channel import ConnectionData
 
 
 class Setup(msgspec.Struct, frozen=True, tag="setup"):
@@ -20,6 +22,9 @@ class Setup(msgspec.Struct, frozen=True, tag="setup"):
     import_seconds: float  # the import is interrupted after these
     kill_seconds: float  # the child is killed after these
     memory_limit_mb: int  # 0: none
+    hide_sensitive: bool = True  # [core] hide_sensitive_var_conn_fields
+    sensitive_names: tuple[str, ...] = ()  # besides the usual ones
+    answer_seconds: float = 10.0  # how long a child waits for each answer
 
 
 class ParseRequest(msgspec.Struct, frozen=True, tag="parse"):
@@ -43,14 +48,34 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     warnings: tuple[FileWarning, ...] = ()
 
 
-class RawReply(msgspec.Struct, frozen=True):
+class Question(msgspec.Struct, frozen=True, tag="question"):
+    """A DAG file asks while it is imported. The next questions of the same job have higher numbers."""
+
+    job: int
+    number: int
+    kind: Literal["variable", "connection"]
+    name: str
+
+
+class Answer(msgspec.Struct, frozen=True, tag="answer", omit_defaults=True):
+    """The answer to one question: the value asked for, or why it cannot be had; neither when there is none."""
+
+    job: int
+    number: int
+    name: str
+    variable: str | None = None
+    connection: ConnectionData | None = None
+    refused: str | None = None
+
+
+class RawReply(msgspec.Struct, frozen=True, tag="reply"):
     """The answer to one request as the server sends it: it passes on what the child wrote, unread."""
 
     job: int
     outcome: msgspec.Raw
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, tag="reply"):
     """The same as the manager reads it."""
 
     job: int

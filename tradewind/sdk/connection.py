@@ -77,7 +77,9 @@ class Connection:
         protocol = found[0] if found else ""
         rest = rest[len(protocol) :]
         if _ANY_PROTOCOL.match(rest):
-            raise self._wrong_uri("A host with a protocol is written type://protocol://login:password@host:port/schema.")
+            raise self._wrong_uri(
+                "A host with a protocol is written type://protocol://login:password@host:port/schema."
+            )
         try:
             split = urlsplit(f"{kind}{sign}{rest}")
         except ValueError:
@@ -132,7 +134,7 @@ class Connection:
 
     @classmethod
     def get(cls, conn_id: str) -> Connection:
-        """Return a connection by its id: from the environment, else from the metadata DB (in a task that runs).
+        """Return a connection by its id: from the environment, else from the metadata DB.
 
         Raises:
             AirflowNotFoundException: there is none.
@@ -140,8 +142,8 @@ class Connection:
         given = reach.connection_text(conn_id)
         if given is not None:
             return cls.from_json(given, conn_id) if given.lstrip().startswith("{") else cls(conn_id=conn_id, uri=given)
-        way_out = reach.channel(f"Connection.get({conn_id!r})")
-        data = way_out.get_connection(conn_id)
+        source = reach.source() or reach.channel(f"Connection.get({conn_id!r})")  # the latter raises
+        data = source.get_connection(conn_id)
         if data is None:
             raise AirflowNotFoundException(
                 f"Connection {conn_id!r} does not exist. "
@@ -149,7 +151,7 @@ class Connection:
             )
         found = cls.from_data(data)
         if found.password:
-            way_out.mask_secret(found.password)
+            source.mask_secret(found.password)
         return found
 
     get_connection_from_secrets = get

@@ -1,4 +1,7 @@
-"""How do ``Variable.get`` and ``Connection.get`` reach the outside? The environment, then the task's channel."""
+"""How do ``Variable.get`` and ``Connection.get`` reach the outside? The environment, then who answers this process.
+
+That is the channel of the task that runs; while a DAG file is imported, it is a :class:`Source`.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,43 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tradewind.sdk.exceptions import AirflowException
 
 if TYPE_CHECKING:
-    from tradewind.sdk.channel import TaskChannel
+    from tradewind.sdk.channel import ConnectionData, TaskChannel
 
 _channel: ContextVar[TaskChannel | None] = ContextVar("tradewind_channel", default=None)
 _shared: list[TaskChannel] = []
 """The channel of the task that this process runs, for threads that the task starts: they see no context variables."""
+
+
+class Source(Protocol):
+    """Who answers for variables and connections. A :class:`~tradewind.sdk.channel.TaskChannel` is one."""
+
+    def get_variable(self, key: str) -> str | None:
+        """Return the text of a variable, or None when there is none."""
+
+    def get_connection(self, conn_id: str) -> ConnectionData | None:
+        """Return a connection, or None when there is none."""
+
+    def mask_secret(self, value: str) -> None:
+        """From now on show ``***`` in place of ``value``."""
+
+
+_sources: list[Source] = []
+"""Who answers while a DAG file is imported; for every thread of the process."""
+
+
+@contextmanager
+def reading_from(source: Source) -> Iterator[None]:
+    """Let ``source`` answer what is asked while no task runs, for as long as the block runs."""
+    _sources.append(source)
+    try:
+        yield
+    finally:
+        _sources.pop()
 
 
 @contextmanager
@@ -36,7 +66,7 @@ def channel(what: str) -> TaskChannel:
     Raises:
         AirflowException: no task runs; ``what`` says what was tried.
     """
-    found = _channel.get() or (_shared[-1] if _shared else None)
+    found = _running()
     if found is None:
         raise AirflowException(
             f"{what} was called while no task runs. Call it inside a task, not at the top level of the file."
@@ -44,15 +74,24 @@ def channel(what: str) -> TaskChannel:
     return found
 
 
+def _running() -> TaskChannel | None:
+    return _channel.get() or (_shared[-1] if _shared else None)
+
+
+def source() -> Source | None:
+    """Return who answers now: the running task's channel, or who answers the import of a DAG file; None: nobody."""
+    return _running() or (_sources[-1] if _sources else None)
+
+
 def variable_text(key: str) -> str | None:
-    """Return a variable's text, or None when there is none. At parse time only the environment is asked."""
+    """Return a variable's text, or None when there is none. The environment goes first, and may be all there is."""
     if not isinstance(key, str):
         raise TypeError(f"The key of a variable must be a text, not {key!r} ({type(key).__name__}).")
     found = _from_environment("VAR", key)
     if found is not None:
         return found
-    way_out = _channel.get() or (_shared[-1] if _shared else None)
-    return None if way_out is None else way_out.get_variable(key)
+    answering = source()
+    return None if answering is None else answering.get_variable(key)
 
 
 def connection_text(conn_id: str) -> str | None:

@@ -15,7 +15,7 @@ _UNSET: Final = object()
 
 
 class Variable:
-    """Values that are set by people and asked for by name: by a task that runs, or from the environment at parse time.
+    """Values that are set by people and asked for by name: by a task that runs, or by a DAG file.
 
     ``TRADEWIND_VAR_<KEY>`` and ``AIRFLOW_VAR_<KEY>`` in the environment come before the stored ones.
     """
