@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,14 +27,15 @@ def config(home: Path) -> Config:
 
 
 @pytest.fixture
-def app(config: Config, database: Database) -> Flask:
+def app(config: Config, database: Database) -> Iterator[Flask]:
     """The application; each test runs on SQLite and on PostgreSQL."""
     with database.write() as tx:
         for role in ("viewer", "user", "op", "admin"):
             create_user(tx, role, HASH, role, datetime.now(UTC))
     app = create_app(config, database)
     app.testing = True
-    return app
+    yield app
+    app.extensions["tradewind"].hub.close()
 
 
 @pytest.fixture

@@ -16,7 +16,9 @@ WAIT = 10.0
 
 @pytest.fixture
 def hub(database, config):
-    return Hub(database, LogPaths(config.logging.base_log_folder))
+    hub = Hub(database, LogPaths(config.logging.base_log_folder))
+    yield hub
+    hub.close()
 
 
 def listen(hub: Hub, topics: str) -> Listener:

@@ -85,6 +85,7 @@ class Hub:
             for message in first:
                 listener.put(message)
             self._listeners.add(listener)
+            self._wake.clear()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="live-hub", daemon=True)
                 self._thread.start()
@@ -96,10 +97,15 @@ class Hub:
             self._listeners.discard(listener)
 
     def close(self) -> None:
-        """End all streams: the server stops."""
+        """End all streams and the thread: the server stops, and the database is about to be closed."""
         with self._lock:
             for listener in self._listeners:
                 listener.put(("end", {}))
+            self._listeners.clear()
+            thread = self._thread
+        self._wake.set()
+        if thread is not None:
+            thread.join(timeout=5)
 
     def first_words(self, topics: Iterable[Topic]) -> list[Message]:
         """Return what the watched runs and logs are at now."""
