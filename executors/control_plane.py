@@ -6,7 +6,7 @@ It is called in the host process, from several threads, on behalf of one attempt
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from executors.stored_values import StoredValues
 from tradewind.config import Config
@@ -69,7 +69,7 @@ class SqlControlPlane:
             environ: where variables and connections are looked up first; None: that of this process.
         """
         self._database = database
-        self._values = StoredValues(database, config, environ)
+        self.values: Final = StoredValues(database, config, environ)
 
     def get_xcom(
         self,
@@ -97,10 +97,10 @@ class SqlControlPlane:
             )
 
     def get_variable(self, order: AttemptOrder, key: str) -> str | None:
-        return self._values.get_variable(key)
+        return self.values.get_variable(key)
 
     def set_variable(self, order: AttemptOrder, key: str, value: str, description: str | None) -> None:
-        token = encrypt(self._values.key, value)
+        token = encrypt(self.values.key, value)
         with self._database.write() as tx:
             variables.set_variable(tx, key, token, description)
 
@@ -109,7 +109,7 @@ class SqlControlPlane:
             return variables.delete_variable(tx, key)
 
     def get_connection(self, order: AttemptOrder, conn_id: str) -> ConnectionData | None:
-        return self._values.get_connection(conn_id)
+        return self.values.get_connection(conn_id)
 
     def get_previous_success(self, order: AttemptOrder) -> PreviousRun | None:
         if order.logical_date is None:

@@ -90,6 +90,26 @@ class Stored:
         return database, SqlControlPlane(database, with_secrets(config))
 
 
+class StoredSource:
+    """A :class:`tradewind.sdk.reach.Source` on what is stored, for a DAG file that asks while it is imported."""
+
+    def __init__(self, stored: Stored) -> None:
+        self._stored = stored
+
+    def get_variable(self, key: str) -> str | None:
+        """Return a variable's text, or None."""
+        plane = self._stored.plane
+        return None if plane is None else plane.values.get_variable(key)
+
+    def get_connection(self, conn_id: str) -> ConnectionData | None:
+        """Return a connection, or None."""
+        plane = self._stored.plane
+        return None if plane is None else plane.values.get_connection(conn_id)
+
+    def mask_secret(self, value: str) -> None:
+        """Nothing: who tries a DAG out in a terminal may read the secret as well."""
+
+
 class TrialChannel(MemoryChannel):
     """Looks in the run's memory first, then at what is stored; writes to memory alone."""
 

@@ -36,9 +36,9 @@ def test_dag(
 ) -> None:
     """Run a DAG once in this process, without a scheduler."""
     config = load_config(os.environ)
-    dag = load_dag(config, dag_id, dagfile_path)
-    _log(config)
     with Stored(config, talk) as source:
+        dag = load_dag(config, dag_id, dagfile_path, source)
+        _log(config)
         result = run_dag_in_process(dag, logical_date, conf, mark_success_pattern=mark_success_pattern, stored=source)
     _show(result)
     if result.state is not RunState.SUCCESS:
@@ -73,11 +73,11 @@ def test_task(
     """Run one task in this process, whatever it depends on."""
     os.environ.update({name: str(value) for name, value in (env_vars or {}).items()})
     config = load_config(os.environ)
-    dag = load_dag(config, dag_id, dagfile_path)
-    task = dag.get_task(task_id)
-    require_unmapped(dag, task_id, map_index)
-    _log(config)
     with Stored(config, talk) as source:
+        dag = load_dag(config, dag_id, dagfile_path, source)
+        task = dag.get_task(task_id)
+        require_unmapped(dag, task_id, map_index)
+        _log(config)
         run, date = resolve_run(source, dag_id, logical_date_or_run_id)
         order = make_order(dag, task_id, run, date, task_params or {})
         channel = TrialChannel(order, RunMemory(), source, XComPolicy.from_config(config))
@@ -95,10 +95,10 @@ def render(
 ) -> None:
     """Print the template fields of a task as it would see them."""
     config = load_config(os.environ)
-    dag = load_dag(config, dag_id, dagfile_path)
-    task = dag.get_task(task_id).for_attempt()
-    require_unmapped(dag, task_id, map_index)
     with Stored(config, talk) as source:
+        dag = load_dag(config, dag_id, dagfile_path, source)
+        task = dag.get_task(task_id).for_attempt()
+        require_unmapped(dag, task_id, map_index)
         run, date = resolve_run(source, dag_id, logical_date_or_run_id)
         order = make_order(dag, task_id, run, date, {})
         channel = TrialChannel(order, RunMemory(), source, XComPolicy.from_config(config))

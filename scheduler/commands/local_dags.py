@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from scheduler.dagfiles.find import find_files, might_hold_dags
 from scheduler.dagfiles.folders import dag_folders
+from scheduler.stored import Stored, StoredSource
 from tradewind import compat
 from tradewind.config import Config
 from tradewind.errors import DagError, NotFound, UsageError
-from tradewind.sdk import defaults
+from tradewind.sdk import defaults, reach
 from tradewind.sdk.loader import load_dag_file
 from tradewind.sdk.traceback_text import one_line, user_traceback
 from tradewind.terminal.output import talk
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
     from tradewind.sdk.dag import DAG
 
 
-def load_dag(config: Config, dag_id: str, file: str | None = None) -> DAG:
+def load_dag(config: Config, dag_id: str, file: str | None, stored: Stored) -> DAG:
     """Return a DAG, imported into this process, so that breakpoints in its file work.
 
     Args:
         file: the DAG file; None looks through the DAG folder and imports file by file, those that mention the id first,
             until one defines it.
+        stored: answers files that ask for variables and connections at their top.
 
     Raises:
         NotFound: no file defines it; the nearest id that was seen is offered.
@@ -34,8 +36,11 @@ def load_dag(config: Config, dag_id: str, file: str | None = None) -> DAG:
     """
     compat.install()
     defaults.use(defaults.Defaults.from_config(config))
-    if file is not None:
-        return _from_file(config, dag_id, Path(file))
+    with reach.reading_from(StoredSource(stored)):
+        return _from_folders(config, dag_id) if file is None else _from_file(config, dag_id, Path(file))
+
+
+def _from_folders(config: Config, dag_id: str) -> DAG:
     seen: list[str] = []
     broken: dict[str, BaseException] = {}
     for folder, path in _candidates(config, dag_id):

@@ -161,6 +161,27 @@ def test_a_whole_dag_on_trial_reads_what_is_stored_and_writes_nothing(reader, mi
     assert json.loads(ok("dags", "list", "-o", "json")) == []
 
 
+def test_a_file_on_trial_may_ask_at_its_top(home, migrated, ok):
+    path = home / "dags" / "top.py"
+    path.write_text(
+        "from airflow.hooks.base import BaseHook\n"
+        "from airflow.models import Variable\n"
+        "from airflow.sdk import DAG, task\n"
+        "region, port = Variable.get('region', 'the default'), BaseHook.get_connection('ship').port\n"
+        "with DAG('top'):\n"
+        "    @task\n"
+        "    def tell():\n"
+        "        print('in the', region, port)\n"
+        "    tell()\n"
+    )
+    ok("variables", "set", "region", "north")
+    ok("connections", "add", "ship", "--conn-uri", "http://harbour:8021")
+    for words in (("dags", "test", "top"), ("tasks", "test", "top", "tell")):
+        done = tradewind(*words)
+        assert done.returncode == 0, done.stderr
+        assert "in the north 8021" in done.stdout + done.stderr
+
+
 def test_what_is_stored_nowhere_is_told_with_the_reason(reader):
     done = tradewind("dags", "test", "reader")
     assert done.returncode == 1
