@@ -47,8 +47,12 @@ def cleared(spec: DagSpec, masker: Masker, public: str) -> DagSpec:
     return msgspec.convert(_masked(plain, masker), DagSpec)
 
 
-def _meant_for_programs(value: Any, place: str) -> Iterator[tuple[str, str]]:
-    """Give every text and number that is not for people, with its place; keys that a user chose are such texts, too."""
+def _meant_for_programs(value: Any, place: str, names: frozenset[str] = _FOR_PEOPLE) -> Iterator[tuple[str, str]]:
+    """Give every text and number that is not for people, with its place; keys that a user chose are such texts, too.
+
+    Args:
+        names: of the fields that are for people, here.
+    """
     if isinstance(value, str | int | float):
         yield place, str(value)
     elif isinstance(value, dict):
@@ -56,18 +60,26 @@ def _meant_for_programs(value: Any, place: str) -> Iterator[tuple[str, str]]:
             where = f"{place}.{key}" if place else str(key)
             if key not in _FIELDS:
                 yield where, str(key)
-            if key not in _FOR_PEOPLE:
-                yield from _meant_for_programs(item, where)
+            if key not in names:
+                yield from _meant_for_programs(item, where, _below(key, names))
     elif isinstance(value, list | tuple):
         for number, item in enumerate(value):
-            yield from _meant_for_programs(item, f"{place}[{number}]")
+            yield from _meant_for_programs(item, f"{place}[{number}]", names)
 
 
-def _masked(value: Any, masker: Masker, *, for_people: bool = False) -> Any:
+def _masked(value: Any, masker: Masker, names: frozenset[str] = _FOR_PEOPLE, *, for_people: bool = False) -> Any:
     if isinstance(value, str):
         return masker.redact(value) if for_people else value
     if isinstance(value, dict):
-        return {key: _masked(item, masker, for_people=for_people or key in _FOR_PEOPLE) for key, item in value.items()}
+        return {
+            key: _masked(item, masker, _below(key, names), for_people=for_people or key in names)
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [_masked(item, masker, for_people=for_people) for item in value]
+        return [_masked(item, masker, names, for_people=for_people) for item in value]
     return value
+
+
+def _below(key: str, names: frozenset[str]) -> frozenset[str]:
+    """Return the fields for people below ``key``. In params, any name may be one that the user chose for data."""
+    return frozenset() if key == "params" else names

@@ -197,7 +197,11 @@ def test_no_secret_gets_into_what_is_stored(read_told, source, asked):
 
 @pytest.mark.parametrize(
     ("source", "place"),
-    [("DAG('etl', params={'a': token})", "params.a.default"), ("DAG('etl', tags=['x', token])", "tags[0]")],
+    [
+        ("DAG('etl', params={'a': token})", "params.a.default"),
+        ("DAG('etl', params={'description': token})", "params.description.default"),
+        ("DAG('etl', tags=['x', token])", "tags[0]"),
+    ],
 )
 def test_a_dag_with_a_secret_that_cannot_be_masked_is_refused_with_its_place(read_told, source, place):
     parsed = read_told(
