@@ -13,6 +13,7 @@ TRADEWIND_HOME ?= $(CURDIR)/home
 # Workers for the tests. They wait more than they compute, so there are more of them than cores.
 WORKERS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 TESTS ?= tests
+CHAOS_SEEDS ?= 50
 
 # The airflow command to measure against. By default Apache Airflow is installed into a place of its own.
 RIVAL_HOME := $(CURDIR)/home/rival
@@ -20,7 +21,7 @@ AIRFLOW ?= $(RIVAL_HOME)/bin/airflow
 RIVAL_VERSION := 3.3.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench clean
+.PHONY: help run test check format bench chaos clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -44,6 +45,9 @@ format: $(VENV)/.has-dev ## Format the code and mend what can be mended without 
 
 bench: $(VENV)/.has-test $(AIRFLOW) ## Measure side by side with Apache Airflow; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks --airflow $(AIRFLOW) --out docs/benchmarks.md $(BENCH_ARGS)
+
+chaos: $(VENV)/.has-test ## Kill processes at random through many histories; CHAOS_SEEDS=50 says how many
+	CHAOS_SEEDS=$(CHAOS_SEEDS) $(BIN)/pytest -n $(WORKERS) -k random $(PYTEST_ARGS) tests/e2e tests/executors
 
 clean: ## Remove the environment and all caches; keeps home/
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
