@@ -207,7 +207,12 @@ class Api:
     )
     session_hours: float = option("24", number(above=True), "Hours after which a login ends.")
     workers: int = option("1", integer(1), "Web server processes.")
-    threads: int = option("8", integer(1), "Threads of each web server process; each open page that is live holds one.")
+    threads: int = option(
+        "8",
+        integer(1),
+        "Threads of each web server process that answer requests. Pages that are live hold threads of their own on top:"
+        " up to 64 in each process.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
