@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -18,6 +19,7 @@ from webui.app import create_app
 from webui.auth.passwords import hash_password
 
 PASSWORD = "correct horse"
+TOKEN_PATH = "/auth/token"
 HASH = hash_password(PASSWORD)
 
 
@@ -60,6 +62,19 @@ def log_in(app: Flask) -> Callable[[str], FlaskClient]:
 def client(log_in: Callable[[str], FlaskClient]) -> FlaskClient:
     """An administrator."""
     return log_in("admin")
+
+
+@pytest.fixture
+def call(app: Flask) -> Callable[..., tuple[int, Any]]:
+    """Call the API as a client with a token, and return status and body."""
+    client = app.test_client()
+    token = client.post(TOKEN_PATH, json={"username": "user", "password": PASSWORD}).get_json()["access_token"]
+
+    def call(method: str, path: str, **kwargs: Any) -> tuple[int, Any]:
+        answer = client.open(f"/api/v2{path}", method=method, headers={"Authorization": f"Bearer {token}"}, **kwargs)
+        return answer.status_code, answer.get_json()
+
+    return call
 
 
 def csrf_of(page: str) -> str:

@@ -77,8 +77,15 @@ class Seed:
         doc_md: str | None = None,
         error: str | None = None,
         warnings: Sequence[FileWarning] = (),
+        path: str | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> int:
-        """Write a DAG with its first version and return the id of the version."""
+        """Write a DAG with its first version and return the id of the version.
+
+        Args:
+            path: of its file; made from the id when it is not given.
+            settings: further fields of the spec.
+        """
         spec = DagSpec(
             dag_id,
             timetable_for(schedule or None).to_spec(),
@@ -89,8 +96,9 @@ class Seed:
             doc_md=doc_md,
             tags=tuple(tags),
             params=params or {},
+            **(settings or {}),
         )
-        path = f"{dag_id}.py"
+        path = path or f"{dag_id}.py"
         source = SOURCE.replace("nightly_flights", dag_id)
         digest = version_hash(spec, b"")
         with self.db.write() as tx:
@@ -233,6 +241,11 @@ class Seed:
                 update(DagRun).where(DagRun.id == pk).values(next_seq=DagRun.next_seq + 1).returning(DagRun.next_seq)
             ).scalar_one()
             self._event(tx, pk, seq - 1, at, "attempt_started", task_id)
+
+    def retire(self, dag_id: str) -> None:
+        """Say that no file defines a DAG any more."""
+        with self.db.write() as tx:
+            tx.execute(update(Dag).where(Dag.dag_id == dag_id).values(is_active=False))
 
     def log(self, dag_id: str, run_id: str, task_id: str, text: str, try_number: int = 1) -> Path:
         """Write the log file of a try."""

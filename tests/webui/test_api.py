@@ -6,26 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from tests.webui.conftest import PASSWORD
+from tests.webui.conftest import PASSWORD, TOKEN_PATH
 from tests.webui.seed import ETL_TASKS, FAILED_LOG
 from tradewind import __version__
 from tradewind.model.spec import ParamSpec
 from tradewind.model.states import RunState
-
-TOKEN_PATH = "/auth/token"
-
-
-@pytest.fixture
-def call(app):
-    """Call the API as a client with a token, and return status and body."""
-    client = app.test_client()
-    token = client.post(TOKEN_PATH, json={"username": "user", "password": PASSWORD}).get_json()["access_token"]
-
-    def call(method, path, **kwargs):
-        answer = client.open(f"/api/v2{path}", method=method, headers={"Authorization": f"Bearer {token}"}, **kwargs)
-        return answer.status_code, answer.get_json()
-
-    return call
 
 
 def test_the_version_needs_no_login(app):
@@ -60,10 +45,13 @@ def test_a_run_is_created_read_and_listed(call, seed):
     ("body", "status"),
     [
         ({"conf": {"n": "x"}}, 400),
-        ({"conf": [1]}, 400),
+        ({"conf": [1]}, 422),
         ({"dag_run_id": "taken"}, 409),
-        ({"logical_date": "yesterday"}, 400),
-        ({"logical_date": "2026-01-01T00:00:00"}, 400),
+        ({"logical_date": "yesterday"}, 422),
+        ({"logical_date": "2026-01-01T00:00:00"}, 422),
+        ({"note": 5}, 422),
+        ({"dag_run_di": "x"}, 422),
+        ({"run_after": "2026-01-01T00:00:00Z"}, 422),
         (None, 422),
     ],
 )

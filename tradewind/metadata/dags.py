@@ -127,28 +127,32 @@ def list_dags(
     tx: Connection,
     *,
     pattern: str | None = None,
+    id_pattern: str | None = None,
     tags: Sequence[str] = (),
     owner: str | None = None,
     is_paused: bool | None = None,
     include_inactive: bool = False,
     after: str = "",
+    offset: int = 0,
     limit: int = 1000,
 ) -> list[DagRow]:
-    """Return up to ``limit`` DAGs whose id sorts behind ``after``, by id.
+    """Return up to ``limit`` DAGs whose id sorts behind ``after``, by id, leaving out the first ``offset`` of them.
 
     Args:
         pattern: text that is part of the id or the display name, in any case of letters.
+        id_pattern: the same of the id alone, with ``%`` for any text and ``_`` for any letter.
         tags: DAGs that have at least one of these.
         owner: text that is part of the owners.
     """
-    query = _filtered(_select_dags(), pattern, tags, owner, is_paused, include_inactive)
-    return _rows(tx, query.where(Dag.dag_id > after).order_by(Dag.dag_id).limit(limit))
+    query = _filtered(_select_dags(), pattern, id_pattern, tags, owner, is_paused, include_inactive)
+    return _rows(tx, query.where(Dag.dag_id > after).order_by(Dag.dag_id).offset(offset).limit(limit))
 
 
 def count_dags(
     tx: Connection,
     *,
     pattern: str | None = None,
+    id_pattern: str | None = None,
     tags: Sequence[str] = (),
     owner: str | None = None,
     is_paused: bool | None = None,
@@ -156,7 +160,7 @@ def count_dags(
 ) -> int:
     """Return how many DAGs :func:`list_dags` would give, page by page."""
     query = select(func.count()).select_from(Dag)
-    return int(tx.execute(_filtered(query, pattern, tags, owner, is_paused, include_inactive)).scalar_one())
+    return int(tx.execute(_filtered(query, pattern, id_pattern, tags, owner, is_paused, include_inactive)).scalar_one())
 
 
 def load_spec(tx: Connection, version_id: int) -> DagSpec:
@@ -274,6 +278,7 @@ def _select_dags() -> Select[Any]:
 def _filtered(
     query: Select[Any],
     pattern: str | None,
+    id_pattern: str | None,
     tags: Sequence[str],
     owner: str | None,
     is_paused: bool | None,
@@ -284,6 +289,8 @@ def _filtered(
     if pattern:
         in_id = Dag.dag_id.icontains(pattern, autoescape=True)
         query = query.where(or_(in_id, Dag.display_name.icontains(pattern, autoescape=True)))
+    if id_pattern:
+        query = query.where(Dag.dag_id.ilike(f"%{id_pattern}%"))
     if tags:
         query = query.where(Dag.dag_id.in_(select(DagTag.dag_id).where(DagTag.name.in_(list(tags)))))
     if owner:

@@ -91,7 +91,7 @@ class EventLine:
 
 
 _RUN = DagRun
-_PAGE: Select[*tuple[Any, ...]] = (
+RUN_PAGE: Select[*tuple[Any, ...]] = (
     select(
         _RUN.id, _RUN.dag_id, _RUN.run_id, _RUN.version_id, DagVersion.number, _RUN.run_type, _RUN.triggered_by,
         _RUN.triggering_user, _RUN.logical_date, _RUN.data_interval_start, _RUN.data_interval_end, _RUN.run_after,
@@ -107,7 +107,7 @@ _LINES: Select[*tuple[Any, ...]] = (
     .join(DagVersion, DagVersion.id == _RUN.version_id)
 )  # fmt: skip
 _TI = TaskInstance
-_TASKS: Select[*tuple[Any, ...]] = select(
+TASK_LINE: Select[*tuple[Any, ...]] = select(
     _TI.task_id, _TI.map_index, _TI.state, _TI.try_number, _TI.max_tries, _TI.scheduled_at, _TI.queued_at,
     _TI.started_at, _TI.ended_at, _TI.retry_at, _TI.reason, _TI.note,
 )  # fmt: skip
@@ -115,13 +115,13 @@ _TASKS: Select[*tuple[Any, ...]] = select(
 
 def find_run_page(tx: Connection, dag_id: str, run_id: str) -> RunPage | None:
     """Return a run by its names, or None."""
-    row = tx.execute(_PAGE.where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one_or_none()
+    row = tx.execute(RUN_PAGE.where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one_or_none()
     return None if row is None else RunPage(*row)
 
 
 def newest_run_page(tx: Connection, dag_id: str) -> RunPage | None:
     """Return the newest run of a DAG, or None when it has none."""
-    query = _PAGE.where(DagRun.dag_id == dag_id).order_by(DagRun.run_after.desc(), DagRun.id.desc()).limit(1)
+    query = RUN_PAGE.where(DagRun.dag_id == dag_id).order_by(DagRun.run_after.desc(), DagRun.id.desc()).limit(1)
     row = tx.execute(query).one_or_none()
     return None if row is None else RunPage(*row)
 
@@ -169,7 +169,7 @@ def list_grid_runs(tx: Connection, dag_id: str, *, until: datetime | None, limit
 
 def list_task_lines(tx: Connection, run_pk: int) -> list[TaskLine]:
     """Return all task instances of a run, by task id and map index."""
-    query = _TASKS.where(TaskInstance.run_pk == run_pk).order_by(TaskInstance.task_id, TaskInstance.map_index)
+    query = TASK_LINE.where(TaskInstance.run_pk == run_pk).order_by(TaskInstance.task_id, TaskInstance.map_index)
     return [TaskLine(*row) for row in tx.execute(query)]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from tradewind.metadata.models import Attempt, TaskInstance, XCom
-from tradewind.metadata.views.runs import TaskLine
+from tradewind.metadata.views.runs import TASK_LINE, TaskLine
 from tradewind.model.states import AttemptState
 
 
@@ -50,13 +50,18 @@ class XComLine:
     created_at: datetime
 
 
+_AT = Attempt
+ATTEMPT_LINE: Select[*tuple[Any, ...]] = select(
+    _AT.id, _AT.try_number, _AT.state, _AT.executor, _AT.queue, _AT.pool, _AT.pool_slots, _AT.queued_at,
+    _AT.started_at, _AT.ended_at, _AT.outcome, _AT.error, _AT.hostname, _AT.pid, _AT.exit_code, _AT.signal,
+    _AT.peak_rss_bytes, _AT.cpu_seconds, _AT.rendered,
+)  # fmt: skip
+
+
 def find_task_line(tx: Connection, run_pk: int, task_id: str, map_index: int) -> TaskLine | None:
     """Return one task instance, or None."""
     ti = TaskInstance
-    query: Select[*tuple[Any, ...]] = select(
-        ti.task_id, ti.map_index, ti.state, ti.try_number, ti.max_tries, ti.scheduled_at, ti.queued_at, ti.started_at,
-        ti.ended_at, ti.retry_at, ti.reason, ti.note,
-    ).where(ti.run_pk == run_pk, ti.task_id == task_id, ti.map_index == map_index)  # fmt: skip
+    query = TASK_LINE.where(ti.run_pk == run_pk, ti.task_id == task_id, ti.map_index == map_index)
     row = tx.execute(query).one_or_none()
     return None if row is None else TaskLine(*row)
 
@@ -64,11 +69,7 @@ def find_task_line(tx: Connection, run_pk: int, task_id: str, map_index: int) ->
 def list_attempts(tx: Connection, run_pk: int, task_id: str, map_index: int) -> list[AttemptLine]:
     """Return the attempts of a task instance, the first one first."""
     at = Attempt
-    query: Select[*tuple[Any, ...]] = select(
-        at.id, at.try_number, at.state, at.executor, at.queue, at.pool, at.pool_slots, at.queued_at, at.started_at,
-        at.ended_at, at.outcome, at.error, at.hostname, at.pid, at.exit_code, at.signal, at.peak_rss_bytes,
-        at.cpu_seconds, at.rendered,
-    ).where(at.run_pk == run_pk, at.task_id == task_id, at.map_index == map_index)  # fmt: skip
+    query = ATTEMPT_LINE.where(at.run_pk == run_pk, at.task_id == task_id, at.map_index == map_index)
     rows = tx.execute(query.order_by(at.try_number, at.queued_at).limit(200))
     return [AttemptLine(str(row[0]), *row[1:]) for row in rows]
 
