@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from graphlib import TopologicalSorter
-from heapq import heapify, heappop, heappush
 from typing import Final
+
+import networkx as nx
 
 from tradewind.model.spec import DagSpec, TaskSpec
 
@@ -21,34 +21,20 @@ class DagGraph:
     """
 
     def __init__(self, spec: DagSpec) -> None:
+        digraph: nx.DiGraph[str] = nx.DiGraph()
+        digraph.add_nodes_from(task.task_id for task in spec.tasks)
+        digraph.add_edges_from((up, task.task_id) for task in spec.tasks for up in task.upstream)
         by_id = {task.task_id: task for task in spec.tasks}
-        self.tasks: Final[Mapping[str, TaskSpec]] = {task_id: by_id[task_id] for task_id in _in_order(spec)}
-        downstream: dict[str, list[str]] = {task_id: [] for task_id in self.tasks}
-        for task in self.tasks.values():
-            for up in task.upstream:
-                downstream[up].append(task.task_id)
-        self.upstream: Final = {t: tuple(sorted(by_id[t].upstream)) for t in self.tasks}
-        self.downstream: Final = {t: tuple(sorted(downstream[t])) for t in self.tasks}
+        self.digraph: Final = digraph
+        self.tasks: Final[Mapping[str, TaskSpec]] = {
+            task_id: by_id[task_id] for task_id in nx.lexicographical_topological_sort(digraph)
+        }
+        self.upstream: Final = {t: tuple(sorted(digraph.predecessors(t))) for t in self.tasks}
+        self.downstream: Final = {t: tuple(sorted(digraph.successors(t))) for t in self.tasks}
         self.setups: Final = {
             t: ups for t in self.tasks if (ups := tuple(u for u in self.upstream[t] if by_id[u].is_setup))
         }
         self.leaves: Final = _deciding_leaves(self)
-
-
-def _in_order(spec: DagSpec) -> list[str]:
-    """Return the task ids in topological order, and by id where that leaves a choice."""
-    sorter = TopologicalSorter({task.task_id: task.upstream for task in spec.tasks})
-    sorter.prepare()
-    ready = list(sorter.get_ready())
-    heapify(ready)
-    ordered: list[str] = []
-    while ready:
-        task_id = heappop(ready)
-        ordered.append(task_id)
-        sorter.done(task_id)
-        for next_id in sorter.get_ready():
-            heappush(ready, next_id)
-    return ordered
 
 
 def _deciding_leaves(graph: DagGraph) -> tuple[str, ...]:
