@@ -48,4 +48,7 @@ class Executor(Protocol):
         """
 
     def stop(self, grace_seconds: float) -> None:
-        """Take no more; end what runs within the grace period, and report it. Idempotent."""
+        """Take no more; end what runs within the grace period, and report it as returned. Idempotent.
+
+        What was returned is started again by the next scheduler, and counts neither as a try nor as a loss.
+        """

@@ -121,6 +121,9 @@ class RunPlanner:
         at = fact.at.isoformat()
         if fact.outcome is Outcome.LOST:
             self._lose(task, fact)
+        elif fact.outcome is Outcome.RETURNED:
+            self._emit_task(task, TaskEvent.LOST, at=at, reason=fact.error or "handed back", is_counted=False)
+            self.plan.ready.append(task.key)
         elif fact.outcome is Outcome.SUCCESS and task.state is TaskState.RUNNING:
             self._emit_task(task, TaskEvent.SUCCEEDED, at=at)
             self._keep_xcoms(task, fact)

@@ -155,7 +155,7 @@ class _Explainer:
                 return self._about_ready(task)
             case TaskState.UP_FOR_RETRY:
                 when = task.retry_at.isoformat() if task.retry_at else "soon"
-                left = task.max_tries - task.losses - task.failures + 1
+                left = self._held.version.graph.tasks[task.task_id].retries + 1 - task.failures
                 tries = f"{left} {'try' if left == 1 else 'tries'} left"
                 return f"is tried again at {when} ({tries}); the last try said: {task.reason}"
             case TaskState.SUCCESS:

@@ -59,12 +59,12 @@ def _judge(seen: Observed) -> tuple[Outcome, str | None, bool]:
         return Outcome.FAILED, seen.failed, True
     if seen.result is not None:
         if seen.is_stopping and seen.result.outcome is Outcome.FAILED:
-            return Outcome.LOST, f"ended because the executor was stopped: {seen.result.error}", True
+            return Outcome.RETURNED, f"ended because the executor was stopped: {seen.result.error}", True
         if seen.ended_for and seen.result.outcome is Outcome.FAILED:
             return Outcome.FAILED, f"{seen.ended_for}: {seen.result.error}", seen.result.may_retry
         return seen.result.outcome, seen.result.error, seen.result.may_retry
     if seen.is_stopping:
-        return Outcome.LOST, "ended because the executor was stopped", True
+        return Outcome.RETURNED, "ended because the executor was stopped", True
     if seen.exited is None:
         return Outcome.LOST, seen.lost or "nobody knows what became of its process", True
     how = how_it_died(seen.exited, asked_for=seen.ended_for is not None)

@@ -126,6 +126,19 @@ def test_an_attempt_that_is_always_lost_fails_at_the_limit(database: Database) -
     assert run_state(database, run) == "failed"
 
 
+def test_an_attempt_handed_back_by_an_orderly_stop_counts_neither_as_try_nor_as_loss(database: Database) -> None:
+    run = add_run(database, store(database, dag("etl", task("a"))), "etl")
+
+    def behave(order: AttemptOrder) -> Outcome:
+        return Outcome.RETURNED if order.try_number < 6 else Outcome.SUCCESS
+
+    with running_scheduler(database, behave, policy=Policy(max_losses=1)):
+        wait_until(is_over(database, run))
+
+    assert run_state(database, run) == "success"
+    assert verify(database) == []
+
+
 def test_what_a_dead_scheduler_left_running_is_taken_up(database: Database) -> None:
     spec = dag("etl", task("a"), task("b", "a"))
     run = add_run(database, store(database, spec), "etl")

@@ -173,7 +173,7 @@ def test_an_attempt_that_cannot_be_started_is_told_as_ended(bench):
     assert "gone.py" in ended.error
 
 
-def test_stop_ends_what_runs_and_tells_it_as_lost(bench):
+def test_stop_ends_what_runs_and_hands_it_back(bench):
     order = bench.order("sleeps")
     bench.executor.submit([order])
     bench.start_of(order)
@@ -181,7 +181,7 @@ def test_stop_ends_what_runs_and_tells_it_as_lost(bench):
     bench.executor.stop(5)
 
     (ended,) = bench.ends_of(order)
-    assert ended.outcome == Outcome.LOST
+    assert ended.outcome == Outcome.RETURNED
 
 
 def test_after_stop_nothing_is_run_and_stop_may_be_said_again(bench):

@@ -11,14 +11,12 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, update
 
 from tradewind.metadata.models import Dag, DagRun, DagVersion, Timer
+from tradewind.metadata.timers import FIRE
 from tradewind.metadata.upsert import upsert
 from tradewind.model.events import NO_MAP
 from tradewind.model.spec import DagSpec, decode_spec
 from tradewind.model.states import RunType
 from tradewind.timetables import DataInterval, NextRun, from_spec, restriction_of
-
-FIRE = "fire"
-"""The kind of the timer of a DAG's next scheduled run."""
 
 _AUTOMATED = (RunType.SCHEDULED, RunType.BACKFILL)
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from tradewind.errors import MetadataError
 from tradewind.metadata.bell_socket import bell_path, ring_socket
@@ -153,9 +153,9 @@ class Database:
         try:
             with self.read() as tx:
                 tx.execute(text("SELECT 1"))
-        except OperationalError as error:
+        except DBAPIError as error:
             raise MetadataError(
-                f"The metadata DB at {self.safe_url} cannot be reached: {str(error.orig).strip()} "
+                f"The metadata DB at {self.safe_url} cannot be reached: {str(error.orig).strip().rstrip('.')}. "
                 "Check that the server runs, and [database] sql_alchemy_conn."
             ) from error
 

@@ -50,6 +50,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     LOST = "lost"  # nobody knows: the process that watched it is gone
+    RETURNED = "returned"  # handed back unfinished: whoever ran it was told to stop
 
 
 class XComValue(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -42,7 +42,7 @@ class TaskEvent(StrEnum):
     FAILED = "attempt_failed"  # for good: no tries left, or the task said so
     WILL_RETRY = "attempt_will_retry"  # failed, and will be tried again after the delay
     SKIPPED_ITSELF = "attempt_skipped"
-    LOST = "attempt_lost"  # its supervisor is gone; does not use up a try
+    LOST = "attempt_lost"  # its supervisor is gone, or was told to stop; does not use up a try
     PASSED = "task_passed"  # needs no process (an EmptyOperator): succeeds where it stands
     SKIPPED = "task_skipped"  # by the scheduler
     UPSTREAM_FAILED = "task_upstream_failed"

@@ -215,8 +215,8 @@ def _will_retry(run: RunView, task: TaskView, event: Event, at: datetime) -> Non
 
 def _lost(run: RunView, task: TaskView, event: Event, at: datetime) -> None:
     _ended(run, task, event, at)
-    task.losses += 1
-    task.max_tries += 1  # the loss is ours, not the user's
+    task.losses += event.payload.get("is_counted", True)  # an orderly stop may come as often as it likes
+    task.max_tries += 1  # the next try is ours, not one of the user's
     task.scheduled_at = at
 
 
