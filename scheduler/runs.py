@@ -132,7 +132,7 @@ def validate_conf(spec: DagSpec, conf: Mapping[str, Any]) -> None:
     """
     if not spec.params:
         return
-    # Imported when first used: 9 MB and a tenth of a second that only DAGs with params need.
+    # Imported when first used: megabytes that only DAGs with params need.
     import jsonschema
 
     for name, param in spec.params.items():

@@ -7,6 +7,8 @@ import json
 import re
 import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from dataclasses import replace
 
@@ -35,6 +37,23 @@ def test_a_port_that_is_taken_is_said_with_the_mend(config):
 def test_an_address_of_another_machine_is_refused():
     with pytest.raises(TradewindError, match="cannot listen at 203.0.113.7:1"):
         check_port("203.0.113.7", 1)
+
+
+def test_to_trigger_a_dag_without_params_loads_no_library_that_this_does_not_need():
+    program = """
+import sys
+from scheduler.runs import validate_conf
+from tradewind.model.spec import DagSpec, ParamSpec, TimetableSpec
+import webui.app
+
+heavy = {"jsonschema", "networkx"}
+validate_conf(DagSpec("d", TimetableSpec("NullTimetable"), ()), {"any": 1})
+print(sorted(heavy & sys.modules.keys()))
+validate_conf(DagSpec("d", TimetableSpec("NullTimetable"), (), params={"n": ParamSpec({"type": "integer"}, 1)}), {})
+print(sorted(heavy & sys.modules.keys()))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines() == ["[]", "['jsonschema']"]
 
 
 @pytest.mark.timeout(120)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, insert, or_, select, update
@@ -16,8 +16,10 @@ from tradewind.metadata.models import Dag, DagRun, DagVersion, Process, TaskInst
 from tradewind.metadata.models import RunEvent as RunEventRow
 from tradewind.model.events import NO_MAP
 from tradewind.model.states import RunEvent, RunState, RunType
-from tradewind.run.graph import DagGraph
 from tradewind.run.view import RunView, TaskView
+
+if TYPE_CHECKING:  # it brings networkx, 11 MB that a process which only creates or shows runs has no use for
+    from tradewind.run.graph import DagGraph
 
 
 @dataclass(frozen=True, slots=True)

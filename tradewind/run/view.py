@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from tradewind.model.events import NO_MAP, Event
@@ -22,7 +22,9 @@ from tradewind.model.states import (
     next_run_state,
     next_task_state,
 )
-from tradewind.run.graph import DagGraph
+
+if TYPE_CHECKING:  # it brings networkx, 11 MB that a process which only creates or shows runs has no use for
+    from tradewind.run.graph import DagGraph
 
 TaskKey = tuple[str, int]
 """Task id and map index."""
