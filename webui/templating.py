@@ -14,6 +14,7 @@ from webui import formats
 from webui.auth.guard import csrf_token, may
 from webui.live.topics import Topic
 from webui.markdown import render_markdown
+from webui.places import place_of
 from webui.web import now, page_args, session, theme, zone
 
 STATE_WORDS: Final = {
@@ -79,6 +80,7 @@ def install(app: Flask) -> None:
         state=state_html,
         icon=icon,
         topic=topic,
+        place_of=place_of,
         csrf=csrf_token,
         may=may,
         page_args=page_args,

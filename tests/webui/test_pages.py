@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 from sqlalchemy import event, update
 
+from scheduler.dagfiles.folders import EXAMPLES
 from tests.webui.conftest import csrf_of
 from tests.webui.seed import ETL_GROUPS, ETL_TASKS, FAILED_LOG, showcase
 from tradewind.metadata.models import AuditEntry, DagRun
@@ -370,3 +371,15 @@ def test_topics_are_read_strictly():
     for bad in ("nothing", "run:d", "log:a/b/c/x/1", "dag:"):
         with pytest.raises(Exception, match="is no topic"):
             parse_topics(bad)
+
+
+def test_files_are_named_in_their_folder_and_examples_told_apart(client, seed):
+    seed.dag("shown", SMALL, path=f"{EXAMPLES}/sub/shown.py", error="SyntaxError: no")
+    seed.dag("own", SMALL, path="team/own.py")
+    for path in ("/dags/shown", "/dags/shown/code", "/import_errors"):
+        page = client.get(path).text
+        name = f'<span title="{EXAMPLES}/sub/shown.py">sub/shown.py</span> <span class="tag" title="Comes with'
+        assert name in page, path
+        assert page.count(str(EXAMPLES)) == page.count(f'title="{EXAMPLES}/sub/shown.py"'), path
+    own = client.get("/dags/own").text
+    assert ">team/own.py</span></nav>" in own and "Comes with Tradewind" not in own
