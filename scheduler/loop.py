@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 BATCH: Final = 256
 """Facts, inbox rows and timers that one turn takes at most, so that a transaction stays short."""
 _RETRY_SECONDS: Final = 0.5
+_REMEMBER: Final = timedelta(days=7)
+"""How long processes that have ended are kept for people to see."""
 
 
 class Scheduler:
@@ -233,6 +235,7 @@ class Scheduler:
         now = self._clock.now()
         with self._db.write() as tx:
             end_dead(tx, self._db.is_sqlite, now)
+            processes.prune(tx, now - _REMEMBER)
             processes.register(
                 tx,
                 process_id=self._id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,8 +13,8 @@ from sqlalchemy import exists as sql_exists
 from tradewind.metadata.inbox import fact_message, send
 from tradewind.metadata.models import Attempt, DagRun, DagVersion, Process, TaskInstance
 from tradewind.model.orders import AttemptEnded, AttemptOrder, Outcome
-from tradewind.model.states import AttemptState, TaskState
-from tradewind.run.view import TaskKey
+from tradewind.model.spec import TaskSpec, decode_spec
+from tradewind.model.states import AttemptState
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def claim_attempts(tx: Connection, ids: Sequence[UUID], supervisor_id: UUID) -> 
 def load_orders(tx: Connection, ids: Sequence[UUID]) -> list[AttemptOrder]:
     """Return the orders of attempts, for those who are told only the ids."""
     rows = tx.execute(
-        select(Attempt, DagRun, DagVersion.file_path, DagVersion.source_digest, TaskInstance.max_tries)
+        select(Attempt, DagRun, DagVersion.spec, DagVersion.file_path, DagVersion.source_digest, TaskInstance.max_tries)
         .join(DagRun, DagRun.id == Attempt.run_pk)
         .join(DagVersion, DagVersion.id == DagRun.version_id)
         .join(
@@ -114,10 +114,18 @@ def load_orders(tx: Connection, ids: Sequence[UUID]) -> list[AttemptOrder]:
         )
         .where(Attempt.id.in_(ids))
     )
-    return [_order(row) for row in rows.mappings()]
+    specs: dict[int, Mapping[str, TaskSpec]] = {}
+    orders = []
+    for m in rows.mappings():
+        version_id = m[DagRun.__table__.c.version_id]
+        if version_id not in specs:
+            tasks = decode_spec(m[DagVersion.__table__.c.spec]).tasks
+            specs[version_id] = {task.task_id: task for task in tasks}
+        orders.append(_order(m, specs[version_id][m[Attempt.__table__.c.task_id]]))
+    return orders
 
 
-def _order(m: RowMapping) -> AttemptOrder:
+def _order(m: RowMapping, task: TaskSpec) -> AttemptOrder:
     return AttemptOrder(
         attempt_id=m[Attempt.__table__.c.id],
         fence=m[Attempt.__table__.c.fence],
@@ -141,6 +149,7 @@ def _order(m: RowMapping) -> AttemptOrder:
         queue=m[Attempt.__table__.c.queue],
         executor=m[Attempt.__table__.c.executor],
         pool=m[Attempt.__table__.c.pool],
+        execution_timeout_seconds=task.execution_timeout_seconds,
         triggering_user=m[DagRun.__table__.c.triggering_user],
     )
 
@@ -190,18 +199,3 @@ def report_disowned(tx: Connection, supervisor_id: UUID, running: Sequence[UUID]
     ]
     send(tx, [fact_message(fact) for fact in facts], now)
     return len(facts)
-
-
-def ready_tasks(tx: Connection, run_pk: int) -> list[TaskKey]:
-    """Return the instances of a run that wait for admission."""
-    rows = tx.execute(
-        select(TaskInstance.task_id, TaskInstance.map_index).where(
-            TaskInstance.run_pk == run_pk, TaskInstance.state == TaskState.SCHEDULED
-        )
-    )
-    return [(row.task_id, row.map_index) for row in rows]
-
-
-def save_rendered(tx: Connection, attempt_id: UUID, fields: dict[str, object]) -> None:
-    """Keep the template fields as the task saw them, masked by the caller."""
-    tx.execute(update(Attempt).where(Attempt.id == attempt_id).values(rendered=fields))

@@ -60,11 +60,6 @@ def clear_timers(tx: Connection, keys: Sequence[str]) -> None:
         tx.execute(delete(Timer).where(Timer.key.in_(keys)))
 
 
-def take_timer(tx: Connection, key: str, due_at: datetime) -> bool:
-    """Remove a timer if it still stands at ``due_at``. False: somebody else was first, or moved it."""
-    return tx.execute(delete(Timer).where(Timer.key == key, Timer.due_at == due_at)).rowcount == 1
-
-
 def _is_mine(holder: UUID) -> ColumnElement[bool]:
     return or_(Timer.run_pk.is_(None), DagRun.claimed_by == holder)
 
