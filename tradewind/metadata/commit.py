@@ -13,11 +13,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, insert, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tradewind.metadata.inbox import delete_rows
 from tradewind.metadata.models import Attempt, Base, DagRun, RunEvent, TaskInstance, XCom
 from tradewind.metadata.timers import TimerRow, clear_timers, set_timers
+from tradewind.metadata.upsert import upsert_rows
 from tradewind.model.events import Event
 from tradewind.model.orders import AttemptEnded, AttemptStarted, XComValue
 from tradewind.model.states import FINAL_RUN_STATES, AttemptState
@@ -317,12 +317,7 @@ def _write_xcoms(tx: Connection, changes: Sequence[RunChange], now: datetime) ->
         for change in changes
         for (task_id, map_index), value in change.xcoms
     ]
-    if rows:
-        insert_xcom = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(_XCOM)
-        new = insert_xcom.excluded
-        fields = {name: new[name] for name in ("value", "location", "size_bytes", "created_at")}
-        keys = ["run_pk", "task_id", "map_index", "key"]
-        tx.execute(insert_xcom.on_conflict_do_update(index_elements=keys, set_=fields), rows)
+    upsert_rows(tx, XCom, ("run_pk", "task_id", "map_index", "key"), rows)
 
 
 _CLEAR_XCOMS = delete(_XCOM).where(

@@ -14,10 +14,10 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import Connection, and_, delete, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tradewind.metadata.database import ring
 from tradewind.metadata.models import DagRun, RunInbox
+from tradewind.metadata.upsert import insert_missing
 from tradewind.model.orders import AttemptEnded, AttemptStarted, Fact
 
 
@@ -69,7 +69,6 @@ def send(tx: Connection, messages: Sequence[Message], now: datetime) -> None:
     """Put messages into inboxes and ring the doorbell. A message to a run that is gone is dropped."""
     if not messages:
         return
-    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
     alive = set(tx.execute(select(DagRun.id).where(DagRun.id.in_({m.run_pk for m in messages}))).scalars())
     rows = [
         {"run_pk": m.run_pk, "key": m.key, "kind": m.kind, "payload": dict(m.payload), "created_at": now}
@@ -77,7 +76,7 @@ def send(tx: Connection, messages: Sequence[Message], now: datetime) -> None:
         if m.run_pk in alive
     ]
     if rows:
-        tx.execute(insert(RunInbox).on_conflict_do_nothing(index_elements=["run_pk", "key"]), rows)
+        insert_missing(tx, RunInbox, rows)
         ring(tx, "inbox")
 
 

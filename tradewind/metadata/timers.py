@@ -8,9 +8,9 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tradewind.metadata.models import DagRun, Timer
+from tradewind.metadata.upsert import upsert_rows
 from tradewind.model.events import NO_MAP
 
 FIRE = "fire"
@@ -35,10 +35,6 @@ _COLUMNS = (Timer.key, Timer.kind, Timer.due_at, Timer.run_pk, Timer.dag_id, Tim
 
 def set_timers(tx: Connection, timers: Sequence[TimerRow]) -> None:
     """Set timers; one whose key exists is moved."""
-    if not timers:
-        return
-    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(Timer)
-    upsert = insert.on_conflict_do_update(index_elements=["key"], set_={"due_at": insert.excluded.due_at})
     rows = [
         {
             "key": t.key,
@@ -51,7 +47,7 @@ def set_timers(tx: Connection, timers: Sequence[TimerRow]) -> None:
         }
         for t in timers
     ]
-    tx.execute(upsert, rows)
+    upsert_rows(tx, Timer, ("key",), rows)
 
 
 def clear_timers(tx: Connection, keys: Sequence[str]) -> None:

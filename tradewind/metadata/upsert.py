@@ -18,6 +18,13 @@ def upsert(tx: Connection, table: type[Base], key: Mapping[str, Any], values: Ma
     tx.execute(_upsert(tx.dialect.name, table, tuple(key), tuple(values)), {**key, **values})
 
 
+def upsert_rows(tx: Connection, table: type[Base], key: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows that may be there already. All have the same columns, those of ``key`` among them."""
+    if rows:
+        columns = tuple(name for name in rows[0] if name not in key)
+        tx.execute(_upsert(tx.dialect.name, table, tuple(key), columns), [dict(row) for row in rows])
+
+
 def insert_missing(tx: Connection, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert the rows whose keys are not there yet; leave the others as they are. All rows have the same columns."""
     if rows:
