@@ -178,6 +178,7 @@ class _Runner:
             started_at=started,
             may_retry=result.may_retry,
             error=result.error,
+            then=result.then,
         )
         planner.attempt_ended(ended)
         self._take(planner)

@@ -17,11 +17,11 @@ from typing import Any, Final
 
 import msgspec
 
-from tradewind.model.orders import AttemptOrder, Outcome, XComValue
+from tradewind.model.orders import Aftermath, AttemptOrder, Outcome, XComValue
 from tradewind.sdk.channel import ConnectionData, FoundXCom, PreviousRun
 from tradewind.xcom.policy import XComPolicy
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
 
 
 class _Message(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, tag=True):
@@ -244,6 +244,7 @@ class Result(_Message, frozen=True):
     may_retry: bool = True
     xcoms: tuple[XComValue, ...] = ()
     lost_log_bytes: int = 0  # output that could not be written to the log
+    then: Aftermath | None = None
 
 
 Request = GetXCom | PushXCom | GetVariable | SetVariable | DeleteVariable | GetConnection | GetPreviousSuccess

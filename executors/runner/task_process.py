@@ -76,7 +76,7 @@ def _attempt(begin: Begin, wire: Wire[ToTask], loaded: LoadedFile | None) -> Res
         log.error("The task ended early.", exc_info=error)
         return Result(Outcome.FAILED, _one_line(error))
     told = None if done.error is None else output.SINK.masker.redact(done.error)
-    return Result(done.outcome, told, done.may_retry, tuple(done.xcoms))
+    return Result(done.outcome, told, done.may_retry, tuple(done.xcoms), then=done.then)
 
 
 def _prepare(begin: Begin) -> None:

@@ -51,6 +51,7 @@ def verdict(order: AttemptOrder, seen: Observed, now: datetime, hostname: str) -
         peak_rss_bytes=exited.peak_rss_bytes if exited else None,
         cpu_seconds=exited.cpu_seconds if exited else None,
         xcoms=result.xcoms if result else (),
+        then=result.then if result else None,
     )
 
 

@@ -14,6 +14,19 @@ from uuid import UUID
 import msgspec
 
 
+class Resumption(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How an attempt goes on where the one before it let go of its slot to wait.
+
+    Values are JSON text as ``tradewind.xcom`` encodes them. ``failure`` is set when the wait ended badly: then
+    ``method`` is not called with an event, the task is told of the failure instead.
+    """
+
+    method: str  # of the operator
+    kwargs: str | None = None  # JSON object
+    event: str | None = None  # what the trigger or the person said
+    failure: str | None = None  # "timeout", or why the trigger ended without an event
+
+
 class AttemptOrder(msgspec.Struct, frozen=True, omit_defaults=True):
     """All that is needed to run one attempt. Small: values such as XComs are asked for while it runs."""
 
@@ -41,6 +54,9 @@ class AttemptOrder(msgspec.Struct, frozen=True, omit_defaults=True):
     pool: str = "default_pool"
     execution_timeout_seconds: float | None = None
     triggering_user: str | None = None
+    part: int = 0  # counts the processes of one try: a sensor that looks again, or a task that comes back from a wait
+    first_started_at: datetime | None = None  # of the first part; None in that part itself
+    resume: Resumption | None = None  # None: from the beginning
 
 
 class Outcome(StrEnum):
@@ -51,6 +67,9 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
     LOST = "lost"  # nobody knows: the process that watched it is gone
     RETURNED = "returned"  # handed back unfinished: whoever ran it was told to stop
+    RESCHEDULED = "rescheduled"  # wants to look again later: ``Aftermath.resume_at``
+    DEFERRED = "deferred"  # waits for a trigger: ``Aftermath.wait``
+    AWAITING_INPUT = "awaiting_input"  # waits for a person: ``Aftermath.wait`` with a question
 
 
 class XComValue(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,6 +79,51 @@ class XComValue(msgspec.Struct, frozen=True, omit_defaults=True):
     value: str | None = None
     location: str | None = None  # URL in the object store, when the value is too large to be kept inline
     size_bytes: int = 0
+
+
+class Question(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a task asks of a person. ``params`` are fields to fill in: name -> JSON schema with its default."""
+
+    subject: str
+    options: tuple[str, ...]
+    body: str | None = None
+    defaults: tuple[str, ...] | None = None  # chosen when the time is over; None: the task fails then
+    multiple: bool = False
+    params: dict[str, Any] = {}
+    assignees: tuple[str, ...] = ()  # user names; empty: whoever may edit the run
+
+
+class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a task waits for without a slot, and how it goes on. Values are JSON text of ``tradewind.xcom``."""
+
+    method: str  # of the operator, called when the wait is over
+    kwargs: str | None = None  # JSON object for it, beside the event
+    trigger: str | None = None  # dotted path of a trigger class
+    trigger_kwargs: str | None = None  # JSON object
+    timeout_seconds: float | None = None
+    question: Question | None = None
+
+
+class AssetChange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An asset that a task has updated. Either of ``name`` and ``uri`` is enough to find it."""
+
+    name: str | None = None
+    uri: str | None = None
+    extra: dict[str, Any] = {}
+    alias: str | None = None  # of the AssetAlias that it was reported through
+    partition_key: str | None = None
+
+
+class Aftermath(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What follows from an attempt beside its outcome, as its task process says."""
+
+    length: int | None = None  # how many values its return value gives to those who map over it; None: it left none
+    map_label: str | None = None  # the rendered map_index_template
+    skip: tuple[str, ...] = ()  # task ids below it that it has decided not to run
+    resume_at: datetime | None = None  # of a RESCHEDULED attempt
+    wait: Wait | None = None  # of a DEFERRED attempt, or one AWAITING_INPUT
+    retry_delay_seconds: float | None = None  # instead of the task's own, when it is tried again
+    asset_changes: tuple[AssetChange, ...] = ()
 
 
 class AttemptStarted(msgspec.Struct, frozen=True, omit_defaults=True, tag="started"):
@@ -93,13 +157,14 @@ class AttemptEnded(msgspec.Struct, frozen=True, omit_defaults=True, tag="ended")
     cpu_seconds: float | None = None
     xcoms: tuple[XComValue, ...] = ()  # pushed with the end, written in the same commit
     rendered: dict[str, Any] | None = None  # as above, when the start did not tell them already; None changes nothing
+    then: Aftermath | None = None
 
 
 Fact = AttemptStarted | AttemptEnded
 """What a supervisor says; folded by the scheduler, dropped when the fence is stale."""
 
 
-def attempt_id(run_pk: int, task_id: str, map_index: int, try_number: int) -> UUID:
+def attempt_id(run_pk: int, task_id: str, map_index: int, try_number: int, part: int = 0) -> UUID:
     """Return the id of an attempt, derived from what it is: deciding the same start twice gives the same row."""
-    seed = f"{run_pk}\0{task_id}\0{map_index}\0{try_number}".encode()
+    seed = f"{run_pk}\0{task_id}\0{map_index}\0{try_number}\0{part}".encode()
     return UUID(bytes=hashlib.blake2b(seed, digest_size=16).digest())

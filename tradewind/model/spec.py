@@ -34,6 +34,41 @@ class ParamSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     description: str | None = None
 
 
+class FixedLength(msgspec.Struct, frozen=True, tag="fixed"):
+    """So many values stand in the DAG file."""
+
+    length: int
+
+
+class OutputLength(msgspec.Struct, frozen=True, tag="output"):
+    """As many values as a task returned; of a task that is itself mapped, as many as its indexes left."""
+
+    task_id: str
+
+
+class ZipLength(msgspec.Struct, frozen=True, tag="zip"):
+    """As many values as the shortest part has; the longest, when gaps are filled."""
+
+    parts: tuple[Length, ...]
+    fills_gaps: bool = False
+
+
+class ConcatLength(msgspec.Struct, frozen=True, tag="concat"):
+    """As many values as all parts have together."""
+
+    parts: tuple[Length, ...]
+
+
+Length = FixedLength | OutputLength | ZipLength | ConcatLength
+"""How many values an argument of ``expand`` has. Values themselves are found in the task process."""
+
+
+class MappingSpec(msgspec.Struct, frozen=True):
+    """Over what a task or a group is expanded: as many instances as the product of the lengths."""
+
+    lengths: tuple[Length, ...]
+
+
 class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """One task of a DAG as the scheduler and the UI see it. Durations are in seconds, instants ISO 8601 with offset."""
 
@@ -71,6 +106,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     doc_md: str | None = None
     ui_color: str | None = None
     ui_fgcolor: str | None = None
+    mapping: MappingSpec | None = None  # of the task itself; that of a group around it stands in the group
 
 
 class GroupSpec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -80,6 +116,7 @@ class GroupSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     parent_id: str | None = None
     display_name: str | None = None
     tooltip: str = ""
+    mapping: MappingSpec | None = None  # all tasks inside are expanded together, index by index
 
 
 class DagSpec(msgspec.Struct, frozen=True, omit_defaults=True):

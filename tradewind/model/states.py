@@ -47,6 +47,10 @@ class TaskEvent(StrEnum):
     SKIPPED = "task_skipped"  # by the scheduler
     UPSTREAM_FAILED = "task_upstream_failed"
     FAILED_BY_RUN = "task_failed"  # by the scheduler, e.g. when it was lost too often
+    EXPANDED = "task_expanded"  # of an unexpanded mapped task: some or all of its indexes exist now
+    RESCHEDULED = "attempt_rescheduled"  # a sensor looks again later
+    DEFERRED = "attempt_deferred"  # waits for a trigger
+    ASKED = "attempt_asked"  # waits for a person
 
 
 class RunState(StrEnum):
@@ -111,6 +115,19 @@ TASK_TRANSITIONS: Final[Mapping[tuple[TaskState, TaskEvent], TaskState]] = {
     (_T.UP_FOR_RETRY, _TE.SCHEDULED): _T.SCHEDULED,
     (_T.UP_FOR_RETRY, _TE.SKIPPED): _T.SKIPPED,
     (_T.UP_FOR_RETRY, _TE.FAILED_BY_RUN): _T.FAILED,
+    (_T.NONE, _TE.EXPANDED): _T.NONE,
+    (_T.RUNNING, _TE.RESCHEDULED): _T.UP_FOR_RESCHEDULE,
+    (_T.RUNNING, _TE.DEFERRED): _T.DEFERRED,
+    (_T.RUNNING, _TE.ASKED): _T.AWAITING_INPUT,
+    **{
+        (waiting, event): to
+        for waiting in (_T.UP_FOR_RESCHEDULE, _T.DEFERRED, _T.AWAITING_INPUT)
+        for event, to in (
+            (_TE.SCHEDULED, _T.SCHEDULED),
+            (_TE.SKIPPED, _T.SKIPPED),
+            (_TE.FAILED_BY_RUN, _T.FAILED),
+        )
+    },
 }
 """The legal moves of a task instance. A pair that is missing is refused with :class:`IllegalTransition`."""
 

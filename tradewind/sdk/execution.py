@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from tradewind.model.orders import Outcome, XComValue
+from tradewind.model.orders import Aftermath, Outcome, XComValue
 from tradewind.sdk import reach
 from tradewind.sdk.context import Context, build_context
 from tradewind.sdk.current import running
@@ -48,12 +48,14 @@ class TaskResult:
         xcoms: what to store in the same commit as the end: the return value. What the task pushed itself is stored.
         error: one line, for failures and skips.
         may_retry: whether another try makes sense; False once the task said that it does not.
+        then: what follows beside the outcome, e.g. which tasks are skipped.
     """
 
     outcome: Outcome
     xcoms: tuple[XComValue, ...] = ()
     error: str | None = None
     may_retry: bool = True
+    then: Aftermath | None = None
 
 
 def run_task(

@@ -1,81 +1,21 @@
-"""Which tables are there? Typed models; the first Alembic revision and a test hold them equal to the schema.
-
-Everything stored is the log (``run_event``) with its projection, the inbox (``run_inbox``), or a lease or queue whose
-loss costs only time. See ``docs/architecture.md``.
-"""
+"""Which tables hold DAGs, runs, attempts and leases?"""
 
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Enum,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Text,
-    UniqueConstraint,
-    Uuid,
-    text,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
 
-from tradewind.metadata.types import JsonText, UtcDateTime
+from tradewind.metadata.models.base import Base, BigId, partial_index
+from tradewind.metadata.types import JsonText
 from tradewind.model.states import AttemptState, RunState, RunType, TaskState
 
-BigId = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite gives rowid keys only to a column typed INTEGER."""
-
-
-def _state(enum: type[StrEnum], name: str) -> Enum:
-    return Enum(
-        enum,
-        name=name,
-        native_enum=False,
-        create_constraint=True,
-        length=24,
-        values_callable=lambda e: [m.value for m in e],
-    )
-
-
-_UNFINISHED = "state IN ('scheduled', 'queued', 'running', 'up_for_retry')"
-
-
-def _partial_index(name: str, *columns: str, where: str) -> Index:
-    """An index over the few rows that ``where`` holds for, on both databases."""
-    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
-
-
-class Base(DeclarativeBase):
-    """Names of constraints follow one convention, so that migrations can name them."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it as a class attribute
-        datetime: UtcDateTime,
-        dict[str, Any]: JsonText,
-        list[str]: JsonText,
-        str: Text,
-        UUID: Uuid,
-        TaskState: _state(TaskState, "state"),
-        RunState: _state(RunState, "state"),
-        AttemptState: _state(AttemptState, "state"),
-        RunType: _state(RunType, "run_type"),
-    }
+_UNFINISHED = (
+    "state IN ('scheduled', 'queued', 'running', 'up_for_retry', 'up_for_reschedule', 'deferred', 'awaiting_input')"
+)
 
 
 # --- DAG files -------------------------------------------------------------------------------------------------------
@@ -165,7 +105,7 @@ class DagRun(Base):
     __table_args__ = (
         UniqueConstraint("dag_id", "run_id"),
         UniqueConstraint("dag_id", "logical_date"),
-        _partial_index("ix_dag_run_active", "state", "dag_id", "run_after", where="state IN ('queued', 'running')"),
+        partial_index("ix_dag_run_active", "state", "dag_id", "run_after", where="state IN ('queued', 'running')"),
         Index("ix_dag_run_dag_id_run_after", "dag_id", "run_after"),
         Index("ix_dag_run_run_after", "run_after"),
         CheckConstraint("(ended_at IS NOT NULL) = (state IN ('success', 'failed'))", name="ended_iff_final"),
@@ -231,7 +171,7 @@ class TaskInstance(Base):
 
     __tablename__ = "task_instance"
     __table_args__ = (
-        _partial_index("ix_task_instance_state", "state", where=_UNFINISHED),
+        partial_index("ix_task_instance_state", "state", where=_UNFINISHED),
         Index("ix_task_instance_dag_id_task_id", "dag_id", "task_id"),
     )  # fmt: skip
 
@@ -251,6 +191,11 @@ class TaskInstance(Base):
     ended_at: Mapped[datetime | None]
     retry_at: Mapped[datetime | None]
     reason: Mapped[str | None]  # why it is skipped, upstream_failed, failed or waits for a retry
+    part: Mapped[int] = mapped_column(default=0, server_default="0")  # of the newest attempt, within its try
+    length: Mapped[int | None]  # how many values its return value gives to those who map over it
+    map_label: Mapped[str | None]  # the rendered map_index_template
+    first_started_at: Mapped[datetime | None]  # of the first part
+    resume: Mapped[dict[str, Any] | None] = mapped_column(JsonText)  # how the next part goes on; Resumption
     note: Mapped[str | None]
 
 
@@ -259,7 +204,7 @@ class Attempt(Base):
 
     __tablename__ = "attempt"
     __table_args__ = (
-        _partial_index("ix_attempt_active", "state", "supervisor_id", where="state <> 'ended'"),
+        partial_index("ix_attempt_active", "state", "supervisor_id", where="state <> 'ended'"),
         Index("ix_attempt_run_pk_task_id", "run_pk", "task_id", "map_index"),
     )  # fmt: skip
 
@@ -268,6 +213,7 @@ class Attempt(Base):
     task_id: Mapped[str] = mapped_column(String(250))
     map_index: Mapped[int]
     try_number: Mapped[int]
+    part: Mapped[int] = mapped_column(default=0, server_default="0")  # processes of one try are counted from 0
     state: Mapped[AttemptState]
     fence: Mapped[int]  # 0 until claimed
     executor: Mapped[str] = mapped_column(String(100))
@@ -336,92 +282,3 @@ class Process(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
     ended_at: Mapped[datetime | None]
     info: Mapped[dict[str, Any]]  # queues, capacity, version
-
-
-# --- What operators set ----------------------------------------------------------------------------------------------
-
-
-class Pool(Base):
-    """A number of slots that tasks of any DAG share. ``slots`` -1: no limit."""
-
-    __tablename__ = "pool"
-
-    name: Mapped[str] = mapped_column(String(250), primary_key=True)
-    slots: Mapped[int]
-    description: Mapped[str]
-    include_deferred: Mapped[bool]
-
-
-class Variable(Base):
-    """A value that tasks ask for by name; encrypted at rest."""
-
-    __tablename__ = "variable"
-
-    key: Mapped[str] = mapped_column(String(250), primary_key=True)
-    value: Mapped[str]  # Fernet token
-    description: Mapped[str | None]
-
-
-class Connection(Base):
-    """How to reach another system; password and extra are encrypted at rest."""
-
-    __tablename__ = "connection"
-
-    conn_id: Mapped[str] = mapped_column(String(250), primary_key=True)
-    conn_type: Mapped[str] = mapped_column(String(100))
-    description: Mapped[str | None]
-    host: Mapped[str | None]
-    schema: Mapped[str | None]
-    login: Mapped[str | None]
-    port: Mapped[int | None]
-    password: Mapped[str | None]  # Fernet token
-    extra: Mapped[str | None]  # Fernet token
-
-
-# --- People ----------------------------------------------------------------------------------------------------------
-
-
-class User(Base):
-    """Somebody who may log in. Roles: viewer, user, op, admin, each including those before it."""
-
-    __tablename__ = "app_user"
-
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    username: Mapped[str] = mapped_column(String(250), unique=True)
-    password_hash: Mapped[str]  # argon2id
-    role: Mapped[str] = mapped_column(String(20))
-    is_active: Mapped[bool]
-    created_at: Mapped[datetime]
-    failed_logins: Mapped[int]
-    locked_until: Mapped[datetime | None]
-
-
-class Session(Base):
-    """One login of one browser. The cookie holds a random token, this row only its hash."""
-
-    __tablename__ = "session"
-
-    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("app_user.id", ondelete="CASCADE"), index=True)
-    created_at: Mapped[datetime]
-    seen_at: Mapped[datetime]
-    expires_at: Mapped[datetime] = mapped_column(index=True)
-    user_agent: Mapped[str]
-    address: Mapped[str]
-
-
-class AuditEntry(Base):
-    """Who did what from outside: command line, UI, REST."""
-
-    __tablename__ = "audit"
-    __table_args__ = (Index("ix_audit_at", "at"), {"sqlite_autoincrement": True})
-
-    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    at: Mapped[datetime]
-    actor: Mapped[str]  # user name
-    via: Mapped[str] = mapped_column(String(20))  # cli, ui, rest_api
-    action: Mapped[str] = mapped_column(String(60))  # e.g. "dag.pause"
-    dag_id: Mapped[str | None] = mapped_column(String(250), index=True)
-    run_id: Mapped[str | None] = mapped_column(String(250))
-    task_id: Mapped[str | None] = mapped_column(String(250))
-    detail: Mapped[dict[str, Any]]

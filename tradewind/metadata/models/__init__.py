@@ -1,0 +1,46 @@
+"""Which tables are there? Typed models; the Alembic revisions and a test hold them equal to the schema.
+
+Everything stored is the log (``run_event``) with its projection, the inbox (``run_inbox``), or a lease or queue whose
+loss costs only time. See ``docs/architecture.md``.
+"""
+
+from tradewind.metadata.models.base import Base
+from tradewind.metadata.models.core import (
+    Attempt,
+    Dag,
+    DagFile,
+    DagRun,
+    DagSource,
+    DagTag,
+    DagVersion,
+    Process,
+    RunEvent,
+    RunInbox,
+    TaskInstance,
+    Timer,
+    XCom,
+)
+from tradewind.metadata.models.settings import AuditEntry, Connection, Pool, Session, User, Variable
+
+__all__ = [
+    "Attempt",
+    "AuditEntry",
+    "Base",
+    "Connection",
+    "Dag",
+    "DagFile",
+    "DagRun",
+    "DagSource",
+    "DagTag",
+    "DagVersion",
+    "Pool",
+    "Process",
+    "RunEvent",
+    "RunInbox",
+    "Session",
+    "TaskInstance",
+    "Timer",
+    "User",
+    "Variable",
+    "XCom",
+]
