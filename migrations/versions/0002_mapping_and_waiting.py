@@ -5,8 +5,6 @@ Revision ID: 0002
 
 from __future__ import annotations
 
-from typing import Literal
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -24,31 +22,22 @@ _SINCE = (
 def upgrade() -> None:
     """Add the columns, and let the index of unfinished tasks hold those that wait."""
     op.drop_index("ix_task_instance_state", "task_instance")
-    with op.batch_alter_table("task_instance", recreate=_recreate()) as table:
-        table.add_column(sa.Column("part", sa.Integer(), nullable=False, server_default="0"))
-        table.add_column(sa.Column("length", sa.Integer(), nullable=True))
-        table.add_column(sa.Column("map_label", sa.Text(), nullable=True))
-        table.add_column(sa.Column("first_started_at", sa.DateTime(timezone=True), nullable=True))
-        table.add_column(sa.Column("resume", sa.Text(), nullable=True))
+    op.add_column("task_instance", sa.Column("part", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("task_instance", sa.Column("length", sa.Integer(), nullable=True))
+    op.add_column("task_instance", sa.Column("map_label", sa.Text(), nullable=True))
+    op.add_column("task_instance", sa.Column("first_started_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("task_instance", sa.Column("resume", sa.Text(), nullable=True))
     _index(_SINCE)
-    with op.batch_alter_table("attempt", recreate=_recreate()) as table:
-        table.add_column(sa.Column("part", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("attempt", sa.Column("part", sa.Integer(), nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
     """Take them away again. Tasks that wait keep their state and are looked at by nobody."""
-    with op.batch_alter_table("attempt", recreate=_recreate()) as table:
-        table.drop_column("part")
+    op.drop_column("attempt", "part")
     op.drop_index("ix_task_instance_state", "task_instance")
-    with op.batch_alter_table("task_instance", recreate=_recreate()) as table:
-        for name in ("resume", "first_started_at", "map_label", "length", "part"):
-            table.drop_column(name)
+    for name in ("resume", "first_started_at", "map_label", "length", "part"):
+        op.drop_column("task_instance", name)
     _index(_BEFORE)
-
-
-def _recreate() -> Literal["always", "never"]:
-    """SQLite adds columns in a way that the text of the schema shows; a table made anew has none of it."""
-    return "always" if op.get_context().dialect.name == "sqlite" else "never"
 
 
 def _index(where: str) -> None:

@@ -56,8 +56,21 @@ def definitions(tx: Connection) -> dict[str, str]:
 
 
 def sql_in_order(sql: str) -> str:
-    """One statement with its columns and constraints sorted and no quotes: neither means anything."""
-    return "\n".join(sorted(line.strip().rstrip(",") for line in sql.replace('"', "").splitlines() if line.strip()))
+    """One statement with its columns and constraints sorted, without quotes and line ends: none of it means anything.
+
+    A column that a migration added stands at the end, on the last line.
+    """
+    parts, depth = [""], 0
+    for sign in " ".join(sql.replace('"', "").split()):
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and depth == 1:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    head, _, first = parts[0].partition("(")
+    columns = [first, *parts[1:]]
+    columns[-1] = columns[-1].rstrip().removesuffix(")")
+    return "\n".join([head.strip(), *sorted(column.strip() for column in columns)])
 
 
 def test_migrations_make_the_schema_of_the_models(empty):
