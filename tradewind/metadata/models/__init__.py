@@ -21,6 +21,7 @@ from tradewind.metadata.models.core import (
     XCom,
 )
 from tradewind.metadata.models.settings import AuditEntry, Connection, Pool, Session, User, Variable
+from tradewind.metadata.models.waits import Question, TriggerWait
 
 __all__ = [
     "Attempt",
@@ -35,11 +36,13 @@ __all__ = [
     "DagVersion",
     "Pool",
     "Process",
+    "Question",
     "RunEvent",
     "RunInbox",
     "Session",
     "TaskInstance",
     "Timer",
+    "TriggerWait",
     "User",
     "Variable",
     "XCom",
