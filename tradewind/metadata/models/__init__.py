@@ -5,6 +5,7 @@ loss costs only time. See ``docs/architecture.md``.
 """
 
 from tradewind.metadata.models.base import Base
+from tradewind.metadata.models.callbacks import Callback
 from tradewind.metadata.models.core import (
     Attempt,
     Dag,
@@ -27,6 +28,7 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "Base",
+    "Callback",
     "Connection",
     "Dag",
     "DagFile",

@@ -84,6 +84,7 @@ class DagVersion(Base):
     source_digest: Mapped[str] = mapped_column(String(64), ForeignKey("dag_source.digest"), index=True)
     file_path: Mapped[str] = mapped_column(String(1000))
     created_at: Mapped[datetime]
+    deadlines: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonText)  # of its spec: each new run asks for them
 
 
 class DagSource(Base):
