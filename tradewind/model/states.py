@@ -86,7 +86,9 @@ class RunType(StrEnum):
     SCHEDULED = "scheduled"
     MANUAL = "manual"
     BACKFILL = "backfill"
+    OPERATOR_TRIGGERED = "operator_triggered"  # by a task of another run
     ASSET_TRIGGERED = "asset_triggered"
+    ASSET_MATERIALIZATION = "asset_materialization"  # asked for, to bring an asset up to date
 
 
 _T, _TE = TaskState, TaskEvent

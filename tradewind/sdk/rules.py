@@ -37,4 +37,6 @@ class DagRunType(str, Enum):  # noqa: UP042  templates must show ``DagRunType.MA
     SCHEDULED = "scheduled"
     MANUAL = "manual"
     BACKFILL = "backfill"
+    OPERATOR_TRIGGERED = "operator_triggered"
     ASSET_TRIGGERED = "asset_triggered"
+    ASSET_MATERIALIZATION = "asset_materialization"

@@ -4,6 +4,18 @@ Everything stored is the log (``run_event``) with its projection, the inbox (``r
 loss costs only time. See ``docs/architecture.md``.
 """
 
+from tradewind.metadata.models.assets import (
+    Asset,
+    AssetAlias,
+    AssetAliasTarget,
+    AssetEvent,
+    AssetEventAlias,
+    AssetEventUse,
+    AssetPending,
+    AssetReference,
+    AssetState,
+    AssetWatcher,
+)
 from tradewind.metadata.models.base import Base
 from tradewind.metadata.models.callbacks import Callback
 from tradewind.metadata.models.core import (
@@ -25,6 +37,16 @@ from tradewind.metadata.models.settings import AuditEntry, Connection, Pool, Ses
 from tradewind.metadata.models.waits import Question, TriggerWait
 
 __all__ = [
+    "Asset",
+    "AssetAlias",
+    "AssetAliasTarget",
+    "AssetEvent",
+    "AssetEventAlias",
+    "AssetEventUse",
+    "AssetPending",
+    "AssetReference",
+    "AssetState",
+    "AssetWatcher",
     "Attempt",
     "AuditEntry",
     "Base",

@@ -125,6 +125,8 @@ class DagRun(Base):
     data_interval_start: Mapped[datetime | None]
     data_interval_end: Mapped[datetime | None]
     run_after: Mapped[datetime]
+    partition_key: Mapped[str | None] = mapped_column(String(250))  # the part of an asset that the run is about
+    partition_date: Mapped[datetime | None]  # where that part begins, when it is one of time
     conf: Mapped[dict[str, Any]]
     note: Mapped[str | None]
     state: Mapped[RunState]
