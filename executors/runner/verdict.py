@@ -45,6 +45,7 @@ def verdict(order: AttemptOrder, seen: Observed, now: datetime, hostname: str) -
         hostname=hostname,
         pid=seen.pid,
         may_retry=may_retry,
+        died=outcome is Outcome.FAILED and result is None,
         error=error[:MAX_ERROR_LENGTH] if error else None,
         exit_code=exited.exit_code if exited else None,
         signal=exited.signal if exited else None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -25,6 +25,17 @@ class Resumption(msgspec.Struct, frozen=True, omit_defaults=True):
     kwargs: str | None = None  # JSON object
     event: str | None = None  # what the trigger or the person said
     failure: str | None = None  # "timeout", or why the trigger ended without an event
+
+
+class CallbackOrder(msgspec.Struct, frozen=True, omit_defaults=True):
+    """User code that hangs on a run or a task, to be called in a process of its own.
+
+    ``kind`` says what it hangs on, ``payload`` (plain JSON) what happened; see ``tradewind.sdk.callback_run``.
+    """
+
+    id: int
+    kind: str
+    payload: dict[str, Any] = {}
 
 
 class AttemptOrder(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,6 +68,7 @@ class AttemptOrder(msgspec.Struct, frozen=True, omit_defaults=True):
     part: int = 0  # counts the processes of one try: a sensor that looks again, or a task that comes back from a wait
     first_started_at: datetime | None = None  # of the first part; None in that part itself
     resume: Resumption | None = None  # None: from the beginning
+    callback: CallbackOrder | None = None  # instead of running the task, which is only whose context it gets, or ""
 
 
 class Outcome(StrEnum):
@@ -101,6 +113,7 @@ class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
     trigger: str | None = None  # dotted path of a trigger class
     trigger_kwargs: str | None = None  # JSON object
     timeout_seconds: float | None = None
+    timeout_event: str | None = None  # stands for the event when the time is over; None: that is a failure
     question: Question | None = None
 
 
@@ -150,6 +163,7 @@ class AttemptEnded(msgspec.Struct, frozen=True, omit_defaults=True, tag="ended")
     hostname: str = ""
     pid: int = 0
     may_retry: bool = True  # False: the task said that trying again is no use
+    died: bool = False  # its process ended without a word, so that it has called nobody back
     error: str | None = None  # one line: exception type and message, or how the process died
     exit_code: int | None = None
     signal: int | None = None
@@ -168,3 +182,21 @@ def attempt_id(run_pk: int, task_id: str, map_index: int, try_number: int, part:
     """Return the id of an attempt, derived from what it is: deciding the same start twice gives the same row."""
     seed = f"{run_pk}\0{task_id}\0{map_index}\0{try_number}\0{part}".encode()
     return UUID(bytes=hashlib.blake2b(seed, digest_size=16).digest())
+
+
+_CALLBACK: Final = b"call"
+"""How the ids of attempts begin that call back: they are known as such without a look at the metadata DB."""
+
+
+def callback_attempt_id(callback_id: int, start: int) -> UUID:
+    """Return the id of the attempt that is the ``start``-th to make a call."""
+    digest = hashlib.blake2b(f"{callback_id}\0{start}".encode(), digest_size=16 - len(_CALLBACK)).digest()
+    return UUID(bytes=_CALLBACK + digest)
+
+
+def is_callback(attempt: UUID) -> bool:
+    """Return whether an attempt makes a call instead of running a task.
+
+    True by chance for one task attempt in four billion: whoever asks must find the call, or treat it as a task.
+    """
+    return attempt.bytes.startswith(_CALLBACK)
