@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("kwargs", sa.Text(), nullable=True),
         sa.Column("queue", sa.String(length=100), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("claimed_by", sa.Uuid(), nullable=True),
         sa.Column("dropped", sa.String(length=20), nullable=True),
         sa.ForeignKeyConstraint(

@@ -32,8 +32,9 @@ class TriggerWait(Base):
     kwargs: Mapped[str | None]  # JSON text of tradewind.xcom
     queue: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]  # the task is told of a timeout then
     claimed_by: Mapped[UUID | None] = mapped_column(index=True)  # process.id of a triggerer
-    dropped: Mapped[str | None] = mapped_column(String(20))  # why: over, or cancelled
+    dropped: Mapped[str | None] = mapped_column(String(20))  # why: timeout, or cancelled
 
 
 class Question(Base):
