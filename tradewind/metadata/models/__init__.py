@@ -33,6 +33,7 @@ from tradewind.metadata.models.core import (
     Timer,
     XCom,
 )
+from tradewind.metadata.models.schedules import ComingRuns, PassedTick
 from tradewind.metadata.models.settings import AuditEntry, Connection, Pool, Session, User, Variable
 from tradewind.metadata.models.waits import Question, TriggerWait
 
@@ -51,6 +52,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Callback",
+    "ComingRuns",
     "Connection",
     "Dag",
     "DagFile",
@@ -58,6 +60,7 @@ __all__ = [
     "DagSource",
     "DagTag",
     "DagVersion",
+    "PassedTick",
     "Pool",
     "Process",
     "Question",
