@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -16,17 +16,21 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from scheduler import plan
 from scheduler.admission import Candidate, ReadyQueue
 from scheduler.held import HeldRun, Lanes
-from scheduler.planner import Plan, Policy, RunPlanner
+from scheduler.plan import PAST, Plan, Policy, past_key
+from scheduler.planner import RunPlanner
 from scheduler.usage import read_usage
 from scheduler.versions import VersionCache
 from tradewind.metadata import inbox, runs
 from tradewind.metadata.commit import NewAttempt, RunChange, commit_runs
 from tradewind.metadata.database import ring
 from tradewind.metadata.inbox import InboxRow
+from tradewind.metadata.past import next_run
 from tradewind.metadata.runs import RunRecord
-from tradewind.metadata.timers import TimerRow
+from tradewind.metadata.timers import TimerRow, set_timers
+from tradewind.metadata.waits import NewWait
 from tradewind.model.orders import AttemptOrder, AttemptStarted, Fact
 from tradewind.model.states import FINAL_RUN_STATES, RunState, TaskState
 
@@ -53,6 +57,7 @@ class Step:
         next_timer: the earliest timer that was set, if any.
         ended: DAG runs that ended: places under ``max_active_runs`` are free.
         refused: runs whose guard did not hold; they were let go and are read again when something is said to them.
+        has_more: some runs were cut short; the next step goes on with them, and should come soon.
     """
 
     orders: list[AttemptOrder] = field(default_factory=list)
@@ -61,6 +66,7 @@ class Step:
     ended: int = 0
     refused: int = 0
     events: int = 0
+    has_more: bool = False
 
 
 class Advancer:
@@ -78,6 +84,7 @@ class Advancer:
         self._versions: Final = versions
         self._held: dict[int, HeldRun] = {}
         self._ready: Final = ReadyQueue()
+        self._unfinished: set[int] = set()  # runs whose last step was cut short
         self.has_peers = False
 
     @property
@@ -95,6 +102,7 @@ class Advancer:
         for record in runs.get_runs(tx, pks):
             self._evict(record.pk)
             self._hold(tx, record)
+            self._unfinished.add(record.pk)  # whoever held it may have been cut short
 
     def step(
         self,
@@ -114,19 +122,22 @@ class Advancer:
             timers: due timers of runs; removed with the commit.
             starts: runs just claimed from the queue, which begin now.
         """
-        news = _gather(facts, rows, timers, starts)
+        news = _gather(facts, rows, timers, starts, self._unfinished)
+        self._unfinished.clear()
         self._load(tx, news, now)
         planners = {pk: self._plan(tx, pk, new, now) for pk, new in news.items() if pk in self._held}
         attempts = self._admit(tx, now, planners)
         changes = [
-            _change(planner.plan, attempts[run_pk], is_new=run_pk in starts)
-            for run_pk, planner in planners.items()
-            if not planner.plan.is_empty
+            _change(planner.plan, attempts[run_pk]) for run_pk, planner in planners.items() if not planner.plan.is_empty
         ]
         written = commit_runs(tx, changes, now)
+        woken = self._wake_next(tx, now, written)
         if self.has_peers and any(change.ended for change in written):
             ring(tx, SLOTS)  # tasks that others hold may wait for the slots that are free now
-        return self._settle(tx, now, changes, written, planners)
+        step = self._settle(tx, now, changes, written, planners)
+        if woken:
+            step.next_timer = now
+        return step
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -145,6 +156,7 @@ class Advancer:
     def _hold(self, tx: Connection, record: RunRecord) -> None:
         version = self._versions.get(tx, record.version_id)
         held = self._held[record.pk] = HeldRun(record, version, runs.load_view(tx, record, version.graph))
+        held.read_past(tx)
         for task in held.view.tasks.values():
             if task.state is TaskState.SCHEDULED and record.state is RunState.RUNNING:
                 self._ready.add(held.candidate(task, self._lanes))
@@ -158,6 +170,8 @@ class Advancer:
 
     def _plan(self, tx: Connection, run_pk: int, new: News, now: datetime) -> RunPlanner:
         held = self._held[run_pk]
+        if any(timer.kind == PAST for timer in new.timers):
+            held.read_past(tx)
         planner = self._planner(held, now)
         try:
             _feed(planner, held, new)
@@ -176,7 +190,7 @@ class Advancer:
         return planner
 
     def _planner(self, held: HeldRun, now: datetime) -> RunPlanner:
-        return RunPlanner(held.view, held.version.spec, now, self._policy)
+        return RunPlanner(held.view, held.version.spec, now, self._policy, held.past)
 
     def _admit(self, tx: Connection, now: datetime, planners: dict[int, RunPlanner]) -> dict[int, list[NewAttempt]]:
         attempts: dict[int, list[NewAttempt]] = defaultdict(list)
@@ -200,6 +214,23 @@ class Advancer:
 
     # --- after the write ---------------------------------------------------------------------------------------------
 
+    def _wake_next(self, tx: Connection, now: datetime, written: Sequence[RunChange]) -> bool:
+        """Where a task that the next run looks at has ended, set that run's timer. Returns whether there was any."""
+        timers = []
+        for change in written:
+            held = self._held[change.run.pk]
+            watched, date = held.version.graph.watched, held.record.logical_date
+            if not watched or date is None:
+                continue
+            if any(event.task_id in watched for event in change.events) or change.run.state in FINAL_RUN_STATES:
+                following = next_run(tx, held.record.dag_id, date)
+                if following is not None:
+                    timers.append(TimerRow(past_key(following), PAST, now, following))
+        set_timers(tx, timers)
+        if timers and self.has_peers:
+            ring(tx, SLOTS)
+        return bool(timers)
+
     def _settle(
         self,
         tx: Connection,
@@ -219,6 +250,9 @@ class Advancer:
         for change in written:
             held = self._held[change.run.pk]
             step.events += len(change.events)
+            if planners[change.run.pk].plan.has_more:
+                self._unfinished.add(change.run.pk)
+                step.has_more = True
             step.orders.extend(held.order(attempt) for attempt in change.attempts)
             step.cancel.extend(change.cancelled)
             due = [timer.due_at for timer in change.timers_set]
@@ -233,9 +267,15 @@ class Advancer:
 
 
 def _gather(
-    facts: Sequence[Fact], rows: Sequence[InboxRow], timers: Sequence[TimerRow], starts: Sequence[int]
+    facts: Sequence[Fact],
+    rows: Sequence[InboxRow],
+    timers: Sequence[TimerRow],
+    starts: Sequence[int],
+    unfinished: Collection[int],
 ) -> dict[int, News]:
     news: dict[int, News] = defaultdict(News)
+    for run_pk in unfinished:
+        news[run_pk] = News()
     for run_pk in starts:
         news[run_pk].is_start = True
     for row in rows:
@@ -252,6 +292,12 @@ def _feed(planner: RunPlanner, held: HeldRun, new: News) -> None:
     if new.is_start:
         planner.start(held.record.logical_date)
     planner.plan.inbox_ids.extend(row.id for row in new.rows)
+    for row in new.rows:
+        if row.kind == inbox.WAIT_OVER:
+            said = row.payload
+            planner.wait_over(UUID(said["attempt_id"]), said.get("event"), said.get("failure"))
+        elif row.kind == inbox.CANCEL:
+            planner.abort(row.payload["reason"])
     for fact in [*inbox.read_facts(new.rows), *new.facts]:
         if isinstance(fact, AttemptStarted):
             planner.attempt_started(fact)
@@ -259,30 +305,37 @@ def _feed(planner: RunPlanner, held: HeldRun, new: News) -> None:
             planner.attempt_ended(fact)
     for timer in new.timers:
         planner.plan.timers_cleared.append(timer.key)
-        if timer.kind == "retry" and timer.task_id is not None:
-            planner.retry_due((timer.task_id, timer.map_index))
-        elif timer.kind == "run_timeout":
-            planner.run_timeout_due()
+        key = (timer.task_id or "", timer.map_index)
+        match timer.kind:
+            case plan.RETRY | plan.RESCHEDULE:
+                planner.retry_due(key)
+            case plan.WAIT_TIMEOUT:
+                planner.wait_timeout_due(key)
+            case plan.RUN_TIMEOUT:
+                planner.run_timeout_due()
+            case plan.PAST:
+                planner.past_changed()
 
 
-def _change(plan: Plan, attempts: list[NewAttempt], *, is_new: bool) -> RunChange:
-    pk = plan.run.pk
+def _change(planned: Plan, attempts: list[NewAttempt]) -> RunChange:
+    pk = planned.run.pk
     return RunChange(
-        run=plan.run,
-        seen_seq=plan.seen_seq,
-        events=plan.events,
-        tasks=plan.run.take_changes(),
-        is_new=is_new,
+        run=planned.run,
+        seen_seq=planned.seen_seq,
+        events=planned.events,
+        tasks=planned.run.take_changes(),
         attempts=attempts,
-        started=plan.started,
-        ended=plan.ended,
-        cancelled=plan.cancel,
+        started=planned.started,
+        ended=planned.ended,
+        cancelled=planned.cancel,
         timers_set=[
             TimerRow(timer.key, timer.kind, timer.due_at, pk, None, timer.task_id, timer.map_index)
-            for timer in plan.timers_set
+            for timer in planned.timers_set
         ],
-        timers_cleared=plan.timers_cleared,
-        xcoms=plan.xcoms,
-        xcoms_cleared=plan.xcoms_cleared,
-        inbox_ids=plan.inbox_ids,
+        timers_cleared=planned.timers_cleared,
+        xcoms=planned.xcoms,
+        xcoms_cleared=planned.xcoms_cleared,
+        waits=[NewWait(attempt_id, pk, key, wait) for attempt_id, key, wait in planned.waits],
+        waits_dropped=planned.waits_dropped,
+        inbox_ids=planned.inbox_ids,
     )

@@ -18,7 +18,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from scheduler.planner import Policy, RunPlanner
+from scheduler.plan import Policy
+from scheduler.planner import RunPlanner
 from scheduler.stored import Stored, TrialChannel
 from tradewind.errors import UsageError
 from tradewind.model.orders import AttemptEnded, AttemptOrder, AttemptStarted, Outcome
@@ -195,6 +196,10 @@ class _Runner:
     def _take(self, planner: RunPlanner) -> None:
         planner.finish()
         self._ready.extend(planner.plan.ready)
+        while planner.plan.has_more:
+            planner = self._planner()
+            planner.finish()
+            self._ready.extend(planner.plan.ready)
         self._ready = [key for key in self._ready if self._view.tasks[key].state is TaskState.SCHEDULED]
 
     def _planner(self) -> RunPlanner:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
+
+from sqlalchemy import Connection
 
 from scheduler.admission import Candidate
 from scheduler.versions import Version
 from tradewind.metadata.commit import NewAttempt
+from tradewind.metadata.past import PastQuestion, find_blockers
 from tradewind.metadata.runs import RunRecord
-from tradewind.model.orders import AttemptOrder, attempt_id
+from tradewind.model.orders import AttemptOrder, attempt_id, resumption
 from tradewind.run.view import RunView, TaskView
 
 
@@ -36,6 +40,22 @@ class HeldRun:
     record: RunRecord
     version: Version
     view: RunView
+    past: Mapping[str, str] = field(default_factory=dict)  # tasks that wait for the run before, with the reason
+
+    def read_past(self, tx: Connection) -> None:
+        """Look again at what the run before has come to, for the tasks that depend on it."""
+        graph = self.version.graph
+        questions = [
+            PastQuestion(
+                task_id,
+                graph.downstream[task_id] if graph.tasks[task_id].wait_for_downstream else (),
+                _instant(graph.tasks[task_id].start_date),
+            )
+            for task_id in graph.past
+        ]
+        if questions:
+            scheduled_only = self.version.spec.catchup
+            self.past = find_blockers(tx, self.record, questions, scheduled_only=scheduled_only)
 
     def candidate(self, task: TaskView, lanes: Lanes) -> Candidate:
         """Return a ready task with all the limits that it stands under."""
@@ -58,10 +78,12 @@ class HeldRun:
     def attempt(self, candidate: Candidate, try_number: int, lanes: Lanes) -> NewAttempt:
         """Return the attempt that gives ``candidate`` its slots."""
         task_id, map_index = candidate.key
+        part = self.view.tasks[candidate.key].part
         return NewAttempt(
-            id=attempt_id(self.record.pk, task_id, map_index, try_number),
+            id=attempt_id(self.record.pk, task_id, map_index, try_number, part),
             key=candidate.key,
             try_number=try_number,
+            part=part,
             executor=candidate.executor,
             queue=self.version.graph.tasks[task_id].queue,
             pool=candidate.pool,
@@ -72,7 +94,7 @@ class HeldRun:
     def order(self, attempt: NewAttempt) -> AttemptOrder:
         """Return what an executor is told of ``attempt``."""
         task_id, map_index = attempt.key
-        record, version = self.record, self.version
+        record, version, task = self.record, self.version, self.view.tasks[attempt.key]
         return AttemptOrder(
             attempt_id=attempt.id,
             fence=0 if attempt.supervisor_id is None else 1,
@@ -82,7 +104,7 @@ class HeldRun:
             task_id=task_id,
             map_index=map_index,
             try_number=attempt.try_number,
-            max_tries=self.view.tasks[attempt.key].max_tries + 1,
+            max_tries=task.max_tries + 1,
             file_path=version.file_path,
             version_id=version.id,
             source_digest=version.source_digest,
@@ -98,4 +120,11 @@ class HeldRun:
             pool=attempt.pool,
             execution_timeout_seconds=version.graph.tasks[task_id].execution_timeout_seconds,
             triggering_user=record.triggering_user,
+            part=attempt.part,
+            first_started_at=task.first_started_at,
+            resume=resumption(task.resume),
         )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -7,17 +7,28 @@ away and the run is read again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from scheduler.backoff import retry_delay
-from scheduler.trigger_rules import Upstream, Verdict, judge
+from scheduler.judging import expansion_size, judge_sources, names, upstream_of, verdict_reason
+from scheduler.plan import (
+    RESCHEDULE,
+    RETRY,
+    WAIT_TIMEOUT,
+    Plan,
+    Policy,
+    TimerSet,
+    run_timeout_key,
+    task_timer,
+    task_timer_key,
+)
+from scheduler.trigger_rules import Verdict, judge
 from tradewind.model.events import NO_MAP, Event
-from tradewind.model.orders import AttemptEnded, AttemptStarted, Outcome, XComValue
-from tradewind.model.spec import DagSpec
+from tradewind.model.orders import Aftermath, AttemptEnded, AttemptStarted, Outcome, attempt_id
+from tradewind.model.spec import DagSpec, FixedLength
 from tradewind.model.states import (
     ACTIVE_TASK_STATES,
     FINAL_RUN_STATES,
@@ -27,67 +38,37 @@ from tradewind.model.states import (
     TaskEvent,
     TaskState,
 )
-from tradewind.run.view import RunView, TaskKey, TaskView, UpstreamCounts
+from tradewind.run.view import RunView, TaskKey, TaskView
 
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The settings of the installation that decisions depend on."""
-
-    max_losses: int = 3
-    max_retry_delay: timedelta = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class TimerSet:
-    """A timer of this run to be set (or moved, when its key exists)."""
-
-    key: str
-    kind: str
-    due_at: datetime
-    task_id: str | None = None
-    map_index: int = NO_MAP
-
-
-@dataclass(slots=True)
-class Plan:
-    """Everything that one step of one run writes.
-
-    Attributes:
-        seen_seq: the sequence number that the decisions rest on; the commit is guarded by it.
-        ready: instances that became scheduled, in the order decided.
-        cancel: attempts whose processes are no longer wanted; told to the executors after the commit.
-        inbox_ids: rows that were folded and go away with the commit.
-    """
-
-    run: RunView
-    seen_seq: int
-    events: list[Event] = field(default_factory=list)
-    ready: list[TaskKey] = field(default_factory=list)
-    started: list[AttemptStarted] = field(default_factory=list)
-    ended: list[AttemptEnded] = field(default_factory=list)
-    cancel: list[UUID] = field(default_factory=list)
-    timers_set: list[TimerSet] = field(default_factory=list)
-    timers_cleared: list[str] = field(default_factory=list)
-    xcoms: list[tuple[TaskKey, XComValue]] = field(default_factory=list)
-    xcoms_cleared: list[TaskKey] = field(default_factory=list)
-    inbox_ids: list[int] = field(default_factory=list)
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.events or self.inbox_ids or self.ended or self.timers_set or self.timers_cleared)
+_TIMERS: Final[Mapping[TaskState, str]] = {
+    TaskState.UP_FOR_RETRY: RETRY,
+    TaskState.UP_FOR_RESCHEDULE: RESCHEDULE,
+    TaskState.DEFERRED: WAIT_TIMEOUT,
+    TaskState.AWAITING_INPUT: WAIT_TIMEOUT,
+}
+"""Which timer a task may have in a state."""
+_WAITS: Final = frozenset({TaskState.DEFERRED, TaskState.AWAITING_INPUT})
+_NO_AFTERMATH: Final = Aftermath()
 
 
 class RunPlanner:
     """Plans one step of one DAG run: any number of facts, then :meth:`finish`, then any number of :meth:`queue`."""
 
-    def __init__(self, run: RunView, spec: DagSpec, now: datetime, policy: Policy) -> None:
+    def __init__(
+        self, run: RunView, spec: DagSpec, now: datetime, policy: Policy, past: Mapping[str, str] | None = None
+    ) -> None:
+        """
+        Args:
+            past: for tasks that must not start yet because of the run before, the reason.
+        """
         self._run: Final = run
         self._spec: Final = spec
         self._graph: Final = run.graph
         self._now: Final = now
         self._policy: Final = policy
-        self._finished: list[str] = []  # task ids that reached a final state and whose successors are not judged yet
+        self._past: Final = past or {}
+        self._finished: list[TaskKey] = []  # reached a final state; their successors are not judged yet
+        self._to_create = policy.expand_at_once
         self.plan: Final = Plan(run, run.next_seq)
 
     # --- facts -----------------------------------------------------------------------------------------------------
@@ -99,8 +80,11 @@ class RunPlanner:
         if self._spec.dagrun_timeout_seconds is not None:
             due = self._now + timedelta(seconds=self._spec.dagrun_timeout_seconds)
             self.plan.timers_set.append(TimerSet(run_timeout_key(self._run.pk), "run_timeout", due))
+        for scope, mapping in self._graph.mappings.items():
+            if all(isinstance(length, FixedLength) for length in mapping.lengths):
+                self._expand(scope, [t for t in self._graph.members[scope] if self._is_unexpanded(t)])
         for task_id in self._graph.tasks:
-            self._judge(task_id)
+            self._judge_all(task_id)
 
     def attempt_started(self, fact: AttemptStarted) -> None:
         """An attempt has a process. Dropped when it is not the current attempt of its task."""
@@ -118,30 +102,57 @@ class RunPlanner:
             return
         if task.state is TaskState.QUEUED and fact.started_at is not None:
             self._emit_task(task, TaskEvent.STARTED, at=fact.started_at.isoformat())
-        at = fact.at.isoformat()
-        if fact.outcome is Outcome.LOST:
-            self._lose(task, fact)
-        elif fact.outcome is Outcome.RETURNED:
-            self._emit_task(task, TaskEvent.LOST, at=at, reason=fact.error or "handed back", is_counted=False)
-            self.plan.ready.append(task.key)
-        elif fact.outcome is Outcome.SUCCESS and task.state is TaskState.RUNNING:
-            self._emit_task(task, TaskEvent.SUCCEEDED, at=at)
-            self._keep_xcoms(task, fact)
-        elif fact.outcome is Outcome.SKIPPED and task.state is TaskState.RUNNING:
-            self._emit_task(task, TaskEvent.SKIPPED_ITSELF, at=at, reason=fact.error or "it skipped itself")
-            self._keep_xcoms(task, fact)
-        else:
-            self._fail(task, fact)
+        is_running = task.state is TaskState.RUNNING
+        match fact.outcome:
+            case Outcome.LOST:
+                self._lose(task, fact)
+            case Outcome.RETURNED:
+                reason = fact.error or "handed back"
+                self._emit_task(task, TaskEvent.LOST, at=fact.at.isoformat(), reason=reason, is_counted=False)
+                self.plan.ready.append(task.key)
+            case Outcome.SUCCESS if is_running:
+                self._succeed(task, fact)
+            case Outcome.SKIPPED if is_running:
+                self._emit_task(task, TaskEvent.SKIPPED_ITSELF, **_end(fact, "it skipped itself"))
+                self._keep_xcoms(task, fact)
+            case Outcome.RESCHEDULED if is_running:
+                self._reschedule(task, fact)
+            case Outcome.DEFERRED | Outcome.AWAITING_INPUT if is_running and fact.then and fact.then.wait:
+                self._wait(task, fact)
+            case _:
+                self._fail(task, fact)
 
     def retry_due(self, key: TaskKey) -> None:
-        """The delay of a retry may be over; early and late timers do nothing."""
+        """The delay of a retry, or of a sensor's next look, may be over; early and late timers do nothing."""
         task = self._run.tasks.get(key)
-        if task is None or task.state is not TaskState.UP_FOR_RETRY:
+        if task is None or task.state not in (TaskState.UP_FOR_RETRY, TaskState.UP_FOR_RESCHEDULE):
             return
         if task.retry_at is not None and task.retry_at > self._now:
-            self.plan.timers_set.append(_retry_timer(self._run.pk, task, task.retry_at))
+            self.plan.timers_set.append(task_timer(_TIMERS[task.state], self._run.pk, task, task.retry_at))
             return
         self._make_ready(task)
+
+    def wait_over(self, attempt: UUID, event: str | None, failure: str | None) -> None:
+        """What an attempt waited for has happened, or never will. Dropped when it waits no more."""
+        task = self._run.by_attempt.get(attempt)
+        if task is None or task.state not in _WAITS:
+            return
+        self._end_wait(task)
+        told = {"event": event, "failure": failure}
+        self._make_ready(task, **{name: text for name, text in told.items() if text is not None})
+
+    def wait_timeout_due(self, key: TaskKey) -> None:
+        """The patience of a task that waits may be over."""
+        task = self._run.tasks.get(key)
+        if task is None or task.state not in _WAITS or task.attempt_id is None:
+            return
+        event = (task.resume or {}).get("timeout_event")
+        self.wait_over(task.attempt_id, event, None if event is not None else "timeout")
+
+    def past_changed(self) -> None:
+        """The run before this one has moved on: judge the tasks that waited for it."""
+        for task_id in self._graph.past:
+            self._judge_all(task_id)
 
     def run_timeout_due(self) -> None:
         """The run has taken longer than ``dagrun_timeout``: what is not done is skipped, and the run fails."""
@@ -162,43 +173,155 @@ class RunPlanner:
         self._emit(Event(RunEvent.FAILED, payload={"reason": reason}))
 
     def finish(self) -> None:
-        """Judge what follows from the facts, and end the run when nothing is left."""
-        while self._finished:
-            for successor in self._graph.downstream[self._finished.pop()]:
-                self._judge(successor)
-        if self._run.state is RunState.RUNNING and self._run.unfinished == 0:
-            self._end_run()
+        """Judge what follows from the facts, go on expanding, and end the run when nothing is left."""
+        self._judge_finished()
+        if self._run.state is RunState.RUNNING:
+            self._go_on_expanding()
+            self._judge_finished()
+            if self._run.unfinished == 0:
+                self._end_run()
         if self._run.state is not RunState.RUNNING and self.plan.events and self._spec.dagrun_timeout_seconds:
             self.plan.timers_cleared.append(run_timeout_key(self._run.pk))
 
     def queue(self, key: TaskKey) -> int:
         """Admission has given ``key`` its slots: create the next attempt. Returns its try number."""
         task = self._run.tasks[key]
-        try_number = task.try_number + 1
-        if task.try_number:
+        # After a wait the same try goes on; after a loss in a later part, that part is done again as a new try.
+        goes_on = task.part > 0 and task.attempt_id != self._attempt_id(task)
+        try_number = task.try_number if goes_on else task.try_number + 1
+        if task.try_number and task.part == 0:
             self.plan.xcoms_cleared.append(key)  # those of the try before go when the next one starts
         self._emit(Event(TaskEvent.QUEUED, task.task_id, task.map_index, try_number))
         return try_number
 
-    # --- what follows ------------------------------------------------------------------------------------------------
+    # --- judging -----------------------------------------------------------------------------------------------------
 
-    def _judge(self, task_id: str) -> None:
-        task = self._run.tasks.get((task_id, NO_MAP))
-        if task is None or task.state is not TaskState.NONE:
+    def _judge_finished(self) -> None:
+        while self._finished:
+            task_id, map_index = self._finished.pop()
+            for successor in self._graph.outer_downstream[task_id]:
+                self._judge_all(successor)
+            for successor in self._graph.inner_downstream.get(task_id, ()):
+                if map_index == NO_MAP:
+                    self._judge_all(successor)
+                elif map_index in self._run.waiting.get(successor, ()):
+                    self._judge(successor, [map_index])
+            for scope in self._graph.fed.get(task_id, ()):
+                for member in self._graph.members[scope]:
+                    self._judge_all(member)
+
+    def _judge_all(self, task_id: str) -> None:
+        waiting = self._run.waiting.get(task_id)
+        if not waiting:
             return
-        verdict = judge(self._graph.tasks[task_id].trigger_rule, upstream_of(self._run, task_id))
+        if task_id not in self._graph.scopes:
+            self._judge(task_id, [NO_MAP])
+        elif NO_MAP in waiting and len(self._run.by_task[task_id]) == 1:
+            self._judge_unexpanded(self._run.tasks[task_id, NO_MAP])
+        else:
+            self._judge(task_id, sorted(waiting - {NO_MAP}))
+
+    def _judge(self, task_id: str, indexes: Sequence[int]) -> None:
+        """Judge instances in state none. Without inner edges the answer is the same for all of them."""
+        rule = self._graph.tasks[task_id].trigger_rule
+        if task_id in self._graph.inner_upstream:
+            for map_index in indexes:
+                verdict = judge(rule, upstream_of(self._run, task_id, map_index))
+                self._follow(self._run.tasks[task_id, map_index], verdict, None)
+        elif indexes:
+            verdict = judge(rule, upstream_of(self._run, task_id))
+            is_hindered = verdict in (Verdict.SKIP, Verdict.UPSTREAM_FAILED)
+            reason = verdict_reason(self._run, task_id) if is_hindered else None
+            for map_index in indexes if verdict is not Verdict.WAIT else ():
+                self._follow(self._run.tasks[task_id, map_index], verdict, reason)
+
+    def _judge_unexpanded(self, task: TaskView) -> None:
+        scope = self._graph.scopes[task.task_id]
+        by_sources, reason = judge_sources(self._run, scope)
+        if by_sources in (Verdict.SKIP, Verdict.UPSTREAM_FAILED):
+            self._follow(task, by_sources, reason)
+            return
+        by_rule = judge(self._graph.tasks[task.task_id].trigger_rule, upstream_of(self._run, task.task_id))
+        if by_rule in (Verdict.SKIP, Verdict.UPSTREAM_FAILED):
+            self._follow(task, by_rule, None)
+        elif by_rule is Verdict.RUN and by_sources is Verdict.RUN:
+            # What stands below it in the same group comes along, since it follows index by index.
+            below = [t for t in self._graph.members[scope] if t in self._graph.inner_upstream and t != task.task_id]
+            self._expand(scope, [task.task_id, *(t for t in below if self._is_unexpanded(t))])
+
+    def _follow(self, task: TaskView, verdict: Verdict, reason: str | None) -> None:
         if verdict is Verdict.RUN:
-            if self._graph.tasks[task_id].needs_process:
+            if task.task_id in self._past:
+                return
+            if self._graph.tasks[task.task_id].needs_process:
                 self._make_ready(task)
             else:
                 self._emit_task(task, TaskEvent.PASSED)
         elif verdict is not Verdict.WAIT:
             event = TaskEvent.SKIPPED if verdict is Verdict.SKIP else TaskEvent.UPSTREAM_FAILED
-            self._emit_task(task, event, reason=verdict_reason(self._run, task_id))
+            self._emit_task(task, event, reason=reason or verdict_reason(self._run, *task.key))
 
-    def _make_ready(self, task: TaskView) -> None:
-        self._emit_task(task, TaskEvent.SCHEDULED)
+    # --- expansion ---------------------------------------------------------------------------------------------------
+
+    def _is_unexpanded(self, task_id: str) -> bool:
+        return NO_MAP in self._run.waiting.get(task_id, ()) and len(self._run.by_task[task_id]) == 1
+
+    def _expand(self, scope: str, task_ids: Sequence[str]) -> None:
+        """Create the next indexes of tasks of a scope, as many as this step may, and judge them."""
+        if not task_ids:
+            return
+        size = expansion_size(self._run, self._graph.mappings[scope])
+        share = max(1, self._to_create // len(task_ids)) if self._to_create > 0 else 0
+        created: list[tuple[str, range]] = []
+        for task_id in task_ids:
+            task = self._run.tasks[task_id, NO_MAP]
+            first = len(self._run.by_task[task_id]) - 1
+            count = min(size - first, share)
+            if size == 0:
+                self._emit_task(task, TaskEvent.SKIPPED, reason="there is nothing to map over: the length is 0")
+            elif count:
+                is_last = first + count == size
+                self._emit_task(task, TaskEvent.EXPANDED, first=first, count=count, is_last=is_last)
+                created.append((task_id, range(first, first + count)))
+                self._to_create -= count
+            if first + count < size:
+                self.plan.has_more = True
+        for task_id, indexes in created:
+            waiting = self._run.waiting.get(task_id, set())
+            self._judge(task_id, [map_index for map_index in indexes if map_index in waiting])
+
+    def _go_on_expanding(self) -> None:
+        for scope, members in self._graph.members.items():
+            begun = [t for t in members if NO_MAP in self._run.waiting.get(t, ()) and len(self._run.by_task[t]) > 1]
+            self._expand(scope, begun)
+
+    # --- what follows ------------------------------------------------------------------------------------------------
+
+    def _make_ready(self, task: TaskView, **payload: Any) -> None:
+        self._emit_task(task, TaskEvent.SCHEDULED, **payload)
         self.plan.ready.append(task.key)
+
+    def _succeed(self, task: TaskView, fact: AttemptEnded) -> None:
+        then = fact.then or _NO_AFTERMATH
+        payload = _end(fact)
+        if then.length is not None:
+            payload["length"] = then.length
+        self._emit_task(task, TaskEvent.SUCCEEDED, **payload)
+        self._keep_xcoms(task, fact)
+        if then.asset_changes:
+            self.plan.asset_changes.append((task.key, then.asset_changes))
+        for task_id in then.skip:
+            self._skip_below(task, task_id)
+
+    def _skip_below(self, task: TaskView, task_id: str) -> None:
+        """A task has decided not to run one below it; inside a mapped group, only that of its own index."""
+        instances = self._run.by_task.get(task_id, {})
+        scope = self._graph.scopes.get(task.task_id)
+        if scope is not None and scope == self._graph.scopes.get(task_id):
+            instances = {i: instances[i] for i in (task.map_index, NO_MAP) if i in instances}
+        for one in list(instances.values()):
+            if one.state not in FINAL_TASK_STATES:
+                self._end(one, TaskEvent.SKIPPED, f"{task.task_id!r} decided not to run it")
 
     def _lose(self, task: TaskView, fact: AttemptEnded) -> None:
         reason = fact.error or "its supervisor is gone"
@@ -210,21 +333,23 @@ class RunPlanner:
         self.plan.ready.append(task.key)
 
     def _fail(self, task: TaskView, fact: AttemptEnded) -> None:
-        reason = fact.error or "failed"
         spec = self._graph.tasks[task.task_id]
         if fact.may_retry and task.failures < spec.retries:
+            asked = (fact.then or _NO_AFTERMATH).retry_delay_seconds
             seed = f"{self._run.pk}\0{task.task_id}\0{task.map_index}"
-            delay = retry_delay(spec, task.failures + 1, seed, self._policy.max_retry_delay)
-            retry_at = self._now + delay
-            self._emit_task(
-                task, TaskEvent.WILL_RETRY, at=fact.at.isoformat(), reason=reason, retry_at=retry_at.isoformat()
+            delay = (
+                retry_delay(spec, task.failures + 1, seed, self._policy.max_retry_delay)
+                if asked is None
+                else timedelta(seconds=asked)
             )
+            retry_at = self._now + delay
+            self._emit_task(task, TaskEvent.WILL_RETRY, **_end(fact, "failed"), retry_at=retry_at.isoformat())
             if delay:
-                self.plan.timers_set.append(_retry_timer(self._run.pk, task, retry_at))
+                self.plan.timers_set.append(task_timer(RETRY, self._run.pk, task, retry_at))
             else:
                 self._make_ready(task)
             return
-        self._emit_task(task, TaskEvent.FAILED, at=fact.at.isoformat(), reason=reason)
+        self._emit_task(task, TaskEvent.FAILED, **_end(fact, "failed"))
         self._keep_xcoms(task, fact)
         if self._spec.fail_fast and not spec.is_teardown:
             self._end_unfinished(
@@ -233,30 +358,59 @@ class RunPlanner:
                 reason=f"task {task.task_id!r} failed, and the DAG says fail_fast",
             )
 
+    def _reschedule(self, task: TaskView, fact: AttemptEnded) -> None:
+        resume_at = (fact.then or _NO_AFTERMATH).resume_at or self._now
+        self._emit_task(task, TaskEvent.RESCHEDULED, **_end(fact), resume_at=resume_at.isoformat())
+        self._keep_xcoms(task, fact)
+        self.plan.timers_set.append(task_timer(RESCHEDULE, self._run.pk, task, resume_at))
+
+    def _wait(self, task: TaskView, fact: AttemptEnded) -> None:
+        assert fact.then is not None
+        assert fact.then.wait is not None
+        wait = fact.then.wait
+        resume = {"method": wait.method, "kwargs": wait.kwargs, "timeout_event": wait.timeout_event}
+        event = TaskEvent.ASKED if fact.outcome is Outcome.AWAITING_INPUT else TaskEvent.DEFERRED
+        known = {name: value for name, value in resume.items() if value is not None}
+        self._emit_task(task, event, **_end(fact), resume=known)
+        self._keep_xcoms(task, fact)
+        self.plan.waits.append((fact.attempt_id, task.key, wait))
+        if wait.timeout_seconds is not None:
+            due = self._now + timedelta(seconds=wait.timeout_seconds)
+            self.plan.timers_set.append(task_timer(WAIT_TIMEOUT, self._run.pk, task, due))
+
     def _keep_xcoms(self, task: TaskView, fact: AttemptEnded) -> None:
         self.plan.xcoms.extend((task.key, value) for value in fact.xcoms)
+
+    # --- endings -----------------------------------------------------------------------------------------------------
 
     def _end_unfinished(self, *, running: TaskEvent, waiting: TaskEvent, reason: str) -> None:
         for task in list(self._run.tasks.values()):
             is_spared = self._spec.fail_fast and self._graph.tasks[task.task_id].is_teardown
-            if task.state in FINAL_TASK_STATES or is_spared:
-                continue
-            is_active = task.state in ACTIVE_TASK_STATES
-            if is_active and task.attempt_id is not None:
-                self.plan.cancel.append(task.attempt_id)
-            if task.state is TaskState.UP_FOR_RETRY:
-                self.plan.timers_cleared.append(retry_key(self._run.pk, task.task_id, task.map_index))
-            self._emit_task(task, running if is_active else waiting, reason=reason)
+            if task.state not in FINAL_TASK_STATES and not is_spared:
+                self._end(task, running if task.state in ACTIVE_TASK_STATES else waiting, reason)
+
+    def _end(self, task: TaskView, event: TaskEvent, reason: str) -> None:
+        """End an instance from here, whatever it does or waits for."""
+        if task.state in ACTIVE_TASK_STATES and task.attempt_id is not None:
+            self.plan.cancel.append(task.attempt_id)
+        self._end_wait(task)
+        self._emit_task(task, event, reason=reason)
+
+    def _end_wait(self, task: TaskView) -> None:
+        if task.state in _TIMERS:
+            self.plan.timers_cleared.append(task_timer_key(_TIMERS[task.state], self._run.pk, task.key))
+        if task.state in _WAITS and task.attempt_id is not None:
+            self.plan.waits_dropped.append(task.attempt_id)
 
     def _end_run(self) -> None:
         bad = [
-            task.task_id
+            repr(task.task_id) if task.map_index == NO_MAP else f"{task.task_id!r}[{task.map_index}]"
             for leaf in self._graph.leaves
-            if (task := self._run.tasks.get((leaf, NO_MAP))) is not None
-            and task.state in (TaskState.FAILED, TaskState.UPSTREAM_FAILED)
+            for task in self._run.by_task.get(leaf, {}).values()
+            if task.state in (TaskState.FAILED, TaskState.UPSTREAM_FAILED)
         ]
         if bad:
-            self._emit(Event(RunEvent.FAILED, payload={"reason": f"failed: {_names(bad)}"}))
+            self._emit(Event(RunEvent.FAILED, payload={"reason": f"failed: {names(bad)}"}))
         else:
             self._emit(Event(RunEvent.SUCCEEDED))
 
@@ -267,59 +421,24 @@ class RunPlanner:
         after_start = spec.start_date is None or logical_date >= datetime.fromisoformat(spec.start_date)
         return after_start and (spec.end_date is None or logical_date <= datetime.fromisoformat(spec.end_date))
 
+    def _attempt_id(self, task: TaskView) -> UUID:
+        return attempt_id(self._run.pk, task.task_id, task.map_index, task.try_number, task.part)
+
     def _emit_task(self, task: TaskView, kind: TaskEvent, **payload: Any) -> None:
         self._emit(Event(kind, task.task_id, task.map_index, task.try_number, payload))
         if task.state in FINAL_TASK_STATES:
-            self._finished.append(task.task_id)
+            self._finished.append(task.key)
 
     def _emit(self, event: Event) -> None:
         self._run.apply(event, self._now)
         self.plan.events.append(event)
 
 
-def upstream_of(run: RunView, task_id: str) -> Upstream:
-    """Return what the trigger rule of ``task_id`` looks at."""
-    setups = UpstreamCounts()
-    for setup in run.graph.setups.get(task_id, ()):
-        task = run.tasks.get((setup, NO_MAP))
-        if task is not None:
-            setups.total += 1
-            setups.add(task.state, 1)
-    return Upstream(run.counts.get(task_id, UpstreamCounts()), setups)
-
-
-def verdict_reason(run: RunView, task_id: str) -> str:
-    """Say which upstreams decide about ``task_id``, e.g. ``trigger rule 'all_success': 'extract' is failed``."""
-    rule = run.graph.tasks[task_id].trigger_rule
-    by_state: dict[TaskState, list[str]] = {}
-    for upstream in run.graph.upstream[task_id]:
-        task = run.tasks.get((upstream, NO_MAP))
-        if task is not None:
-            by_state.setdefault(task.state, []).append(upstream)
-    interesting = sorted(by_state.items(), key=lambda item: (item[0] is TaskState.SUCCESS, item[0]))
-    parts = [f"{_names(ids)} {'is' if len(ids) == 1 else 'are'} {_words(state)}" for state, ids in interesting]
-    return f"trigger rule {rule!r}: {'; '.join(parts)}"
-
-
-def run_timeout_key(run_pk: int) -> str:
-    """The timer of a run's ``dagrun_timeout``."""
-    return f"run_timeout:{run_pk}"
-
-
-def retry_key(run_pk: int, task_id: str, map_index: int) -> str:
-    """The timer of a task instance's next try."""
-    return f"retry:{run_pk}:{map_index}:{task_id}"
-
-
-def _retry_timer(run_pk: int, task: TaskView, due_at: datetime) -> TimerSet:
-    return TimerSet(retry_key(run_pk, task.task_id, task.map_index), "retry", due_at, task.task_id, task.map_index)
-
-
-def _words(state: TaskState) -> str:
-    return "not finished" if state is TaskState.NONE else state.value
-
-
-def _names(ids: Iterable[str], most: int = 3) -> str:
-    names = [repr(i) for i in ids]
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+def _end(fact: AttemptEnded, reason: str | None = None) -> dict[str, Any]:
+    """Return what the log keeps of every end of an attempt."""
+    payload: dict[str, Any] = {"at": fact.at.isoformat()}
+    if reason is not None:
+        payload["reason"] = fact.error or reason
+    if fact.then is not None and fact.then.map_label is not None:
+        payload["map_label"] = fact.then.map_label
+    return payload

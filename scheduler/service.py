@@ -16,7 +16,7 @@ from executors.control_plane import SqlControlPlane
 from executors.local import LocalExecutor
 from scheduler.dagfiles.manager import DagFileManager
 from scheduler.loop import Scheduler
-from scheduler.planner import Policy
+from scheduler.plan import Policy
 from scheduler.recovery import only_scheduler
 from tradewind import __version__
 from tradewind.config import Config
@@ -75,6 +75,7 @@ def _run(config: Config, db: Database, on_ready: Callable[[], None] | None, stop
     else:
         threading.Thread(target=_stop_when, args=(stop, scheduler), name="stopper", daemon=True).start()
     manager = DagFileManager(config, db, on_change=scheduler.ring)
+    scheduler.on_fire = manager.ask_timetables
     log.info(
         "scheduler %s on %s: parallelism %d, lease %g s",
         __version__,

@@ -106,6 +106,6 @@ def _check_attempts(tx: Connection, run: RunRecord, view: RunView) -> Iterator[s
             yield f"task {task.task_id!r} is {task.state}, and its attempt has ended"
         if run.state in FINAL_RUN_STATES and task.state not in FINAL_TASK_STATES:
             yield f"the run has ended, and task {task.task_id!r} is {task.state}"
-    tries = [(row.task_id, row.map_index, row.try_number) for row in rows]
+    tries = [(row.task_id, row.map_index, row.try_number, row.part) for row in rows]
     if len(set(tries)) != len(tries):
-        yield "a try has two attempts"
+        yield "a part of a try has two attempts"

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from scheduler.admission import Usage, blocker
 from scheduler.held import HeldRun, Lanes
-from scheduler.planner import verdict_reason
+from scheduler.judging import names, upstream_of, verdict_reason
+from scheduler.trigger_rules import Verdict, judge
 from scheduler.usage import read_usage
 from scheduler.versions import VersionCache
 from tradewind.errors import NotFound
@@ -100,6 +101,7 @@ class _Explainer:
         self._now: Final = now
         version = VersionCache(1).get(tx, run.version_id)
         self._held: Final = HeldRun(run, version, runs.load_view(tx, run, version.graph))
+        self._held.read_past(tx)
         self._usage: Usage | None = None
         supervisors: dict[str, UUID | None] = {}
         self._lanes: Final = Lanes(self._info("default_executor", "LocalExecutor"), supervisors, dict)
@@ -150,7 +152,7 @@ class _Explainer:
     def _about_task(self, task: TaskView) -> str:
         match task.state:
             case TaskState.NONE:
-                return f"waits for its upstream tasks: {verdict_reason(self._held.view, task.task_id)}"
+                return self._about_waiting(task)
             case TaskState.SCHEDULED:
                 return self._about_ready(task)
             case TaskState.UP_FOR_RETRY:
@@ -158,12 +160,39 @@ class _Explainer:
                 left = self._held.version.graph.tasks[task.task_id].retries + 1 - task.failures
                 tries = f"{left} {'try' if left == 1 else 'tries'} left"
                 return f"is tried again at {when} ({tries}); the last try said: {task.reason}"
+            case TaskState.UP_FOR_RESCHEDULE:
+                when = task.retry_at.isoformat() if task.retry_at else "soon"
+                return f"it looks again at {when}, and holds no slot until then"
+            case TaskState.DEFERRED:
+                return f"it waits for a trigger without a slot{self._about_patience(task)}"
+            case TaskState.AWAITING_INPUT:
+                return f"it waits for a person to answer{self._about_patience(task)}"
             case TaskState.SUCCESS:
                 return "it succeeded"
             case TaskState.QUEUED | TaskState.RUNNING:
                 return self._about_active(task)
             case _:
                 return self._about_ended(task)
+
+    def _about_waiting(self, task: TaskView) -> str:
+        past = self._held.past.get(task.task_id)
+        graph, view = self._held.version.graph, self._held.view
+        scope = graph.scopes.get(task.task_id)
+        if scope is not None and task.map_index == NO_MAP:
+            if len(view.by_task[task.task_id]) > 1:
+                return f"its indexes are being created, {len(view.by_task[task.task_id]) - 1} so far"
+            open_sources = [source for source in graph.sources[scope] if view.open[source]]
+            if open_sources:
+                what = names(repr(source) for source in open_sources)
+                return f"how many indexes it has is known when {what} has ended"
+        verdict = judge(graph.tasks[task.task_id].trigger_rule, upstream_of(view, *task.key))
+        if past is not None and verdict is Verdict.RUN:
+            return past
+        return f"waits for its upstream tasks: {verdict_reason(view, *task.key)}"
+
+    @staticmethod
+    def _about_patience(task: TaskView) -> str:
+        return f" since {task.ended_at.isoformat()}" if task.ended_at else ""
 
     def _about_ready(self, task: TaskView) -> str:
         if not self._schedulers:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from scheduler.admission import Usage
 from scheduler.advance import Advancer, Step
 from scheduler.held import Lanes
-from scheduler.planner import Policy
+from scheduler.plan import Policy
 from scheduler.versions import VersionCache
 from tests.engine.world import add_run, dag, store, task
 from tradewind.metadata import attempts, processes, runs

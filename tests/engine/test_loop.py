@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler.planner import Policy, RunPlanner
+from scheduler.plan import Policy
+from scheduler.planner import RunPlanner
 from scheduler.verify import verify
 from scheduler.why import explain
 from tests.engine.world import T0, add_run, dag, is_over, run_state, running_scheduler, states, store, task

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.planner import Policy, RunPlanner
+from scheduler.plan import Policy
+from scheduler.planner import RunPlanner
 from scheduler.trigger_rules import RULES
 from tests.engine.world import dag, task
 from tradewind.model.events import Event

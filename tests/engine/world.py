@@ -19,7 +19,7 @@ from sqlalchemy import insert, select, update
 
 from executors.base import Report
 from scheduler.loop import Scheduler
-from scheduler.planner import Policy
+from scheduler.plan import Policy
 from tradewind.metadata import runs
 from tradewind.metadata.database import Database, ring
 from tradewind.metadata.models import Dag, DagSource, DagVersion, TaskInstance

@@ -12,7 +12,7 @@ from sqlalchemy import exists as sql_exists
 
 from tradewind.metadata.inbox import fact_message, send
 from tradewind.metadata.models import Attempt, DagRun, DagVersion, Process, TaskInstance
-from tradewind.model.orders import AttemptEnded, AttemptOrder, Outcome
+from tradewind.model.orders import AttemptEnded, AttemptOrder, Outcome, resumption
 from tradewind.model.spec import TaskSpec, decode_spec
 from tradewind.model.states import AttemptState
 
@@ -38,6 +38,7 @@ class AttemptRecord:
     task_id: str
     map_index: int
     try_number: int
+    part: int
     state: AttemptState
     executor: str
     queue: str
@@ -56,9 +57,10 @@ class AttemptRecord:
 
 
 _RECORD = (
-    Attempt.id, Attempt.task_id, Attempt.map_index, Attempt.try_number, Attempt.state, Attempt.executor, Attempt.queue,
-    Attempt.pool, Attempt.queued_at, Attempt.started_at, Attempt.ended_at, Attempt.outcome, Attempt.error,
-    Attempt.hostname, Attempt.pid, Attempt.exit_code, Attempt.signal, Attempt.peak_rss_bytes, Attempt.cpu_seconds,
+    Attempt.id, Attempt.task_id, Attempt.map_index, Attempt.try_number, Attempt.part, Attempt.state, Attempt.executor,
+    Attempt.queue, Attempt.pool, Attempt.queued_at, Attempt.started_at, Attempt.ended_at, Attempt.outcome,
+    Attempt.error, Attempt.hostname, Attempt.pid, Attempt.exit_code, Attempt.signal, Attempt.peak_rss_bytes,
+    Attempt.cpu_seconds,
 )  # fmt: skip
 
 
@@ -82,7 +84,7 @@ def list_attempts(tx: Connection, run_pk: int, task_id: str | None = None, map_i
     query = select(*_RECORD).select_from(Attempt).where(Attempt.run_pk == run_pk)
     if task_id is not None:
         query = query.where(Attempt.task_id == task_id, Attempt.map_index == map_index)
-    rows = tx.execute(query.order_by(Attempt.task_id, Attempt.map_index, Attempt.try_number))
+    rows = tx.execute(query.order_by(Attempt.task_id, Attempt.map_index, Attempt.try_number, Attempt.part))
     return [AttemptRecord(*tuple(row)) for row in rows]
 
 
@@ -103,7 +105,7 @@ def claim_attempts(tx: Connection, ids: Sequence[UUID], supervisor_id: UUID) -> 
 def load_orders(tx: Connection, ids: Sequence[UUID]) -> list[AttemptOrder]:
     """Return the orders of attempts, for those who are told only the ids."""
     rows = tx.execute(
-        select(Attempt, DagRun, DagVersion.spec, DagVersion.file_path, DagVersion.source_digest, TaskInstance.max_tries)
+        select(Attempt, DagRun, DagVersion.spec, DagVersion.file_path, DagVersion.source_digest, TaskInstance)
         .join(DagRun, DagRun.id == Attempt.run_pk)
         .join(DagVersion, DagVersion.id == DagRun.version_id)
         .join(
@@ -151,6 +153,9 @@ def _order(m: RowMapping, task: TaskSpec) -> AttemptOrder:
         pool=m[Attempt.__table__.c.pool],
         execution_timeout_seconds=task.execution_timeout_seconds,
         triggering_user=m[DagRun.__table__.c.triggering_user],
+        part=m[Attempt.__table__.c.part],
+        first_started_at=m[TaskInstance.__table__.c.first_started_at],
+        resume=resumption(m[TaskInstance.__table__.c.resume]),
     )
 
 

@@ -18,6 +18,7 @@ class AttemptMark(NamedTuple):
     task_id: str
     map_index: int
     try_number: int
+    part: int
     is_ended: bool
 
 
@@ -34,8 +35,10 @@ def run_keys(tx: Connection, after: int, limit: int) -> list[int]:
 def attempts_of(tx: Connection, run_pk: int) -> list[AttemptMark]:
     """Return all attempts of a run."""
     rows = tx.execute(
-        select(Attempt.id, Attempt.task_id, Attempt.map_index, Attempt.try_number, Attempt.state).where(
+        select(Attempt.id, Attempt.task_id, Attempt.map_index, Attempt.try_number, Attempt.part, Attempt.state).where(
             Attempt.run_pk == run_pk
         )
     )
-    return [AttemptMark(r.id, r.task_id, r.map_index, r.try_number, r.state is AttemptState.ENDED) for r in rows]
+    return [
+        AttemptMark(r.id, r.task_id, r.map_index, r.try_number, r.part, r.state is AttemptState.ENDED) for r in rows
+    ]

@@ -18,10 +18,11 @@ from tradewind.metadata.inbox import delete_rows
 from tradewind.metadata.models import Attempt, Base, DagRun, RunEvent, TaskInstance, XCom
 from tradewind.metadata.timers import TimerRow, clear_timers, set_timers
 from tradewind.metadata.upsert import upsert_rows
+from tradewind.metadata.waits import NewWait, drop_waits, put_waits
 from tradewind.model.events import Event
 from tradewind.model.orders import AttemptEnded, AttemptStarted, XComValue
 from tradewind.model.states import FINAL_RUN_STATES, AttemptState
-from tradewind.run.view import RunView, TaskKey, TaskView
+from tradewind.run.view import Changes, RunView, TaskKey
 
 
 def _table(model: type[Base]) -> Table:
@@ -41,6 +42,7 @@ class NewAttempt:
     id: UUID
     key: TaskKey
     try_number: int
+    part: int
     executor: str
     queue: str
     pool: str
@@ -55,8 +57,7 @@ class RunChange:
     run: RunView
     seen_seq: int
     events: Sequence[Event]
-    tasks: Sequence[TaskView]
-    is_new: bool = False  # the run has just started: its instances are inserted, not updated
+    tasks: Changes
     attempts: list[NewAttempt] = field(default_factory=list)
     started: Sequence[AttemptStarted] = ()
     ended: Sequence[AttemptEnded] = ()
@@ -65,6 +66,8 @@ class RunChange:
     timers_cleared: Sequence[str] = ()
     xcoms: Sequence[tuple[TaskKey, XComValue]] = ()
     xcoms_cleared: Sequence[TaskKey] = ()
+    waits: Sequence[NewWait] = ()
+    waits_dropped: Sequence[UUID] = ()
     inbox_ids: Sequence[int] = ()
 
 
@@ -80,6 +83,8 @@ def commit_runs(tx: Connection, changes: Sequence[RunChange], now: datetime) -> 
     clear_timers(tx, [key for change in good for key in change.timers_cleared])
     set_timers(tx, [timer for change in good for timer in change.timers_set])
     _write_xcoms(tx, good, now)
+    put_waits(tx, [wait for change in good for wait in change.waits], now)
+    drop_waits(tx, [attempt_id for change in good for attempt_id in change.waits_dropped], now)
     delete_rows(tx, [row_id for change in good for row_id in change.inbox_ids])
     return good
 
@@ -144,7 +149,7 @@ def _insert_events(tx: Connection, changes: Sequence[RunChange], now: datetime) 
 
 _FIELDS = (
     "state", "try_number", "max_tries", "failures", "losses", "attempt_id", "scheduled_at", "queued_at", "started_at",
-    "ended_at", "retry_at", "reason",
+    "ended_at", "retry_at", "reason", "part", "length", "map_label", "first_started_at", "resume",
 )  # fmt: skip
 _UPDATE_TASK = (
     update(_TASK)
@@ -154,6 +159,13 @@ _UPDATE_TASK = (
         TaskInstance.map_index == bindparam("b_index"),
     )
     .values({name: bindparam(f"v_{name}") for name in _FIELDS})
+)
+
+
+_DELETE_TASK = delete(_TASK).where(
+    TaskInstance.run_pk == bindparam("b_pk"),
+    TaskInstance.task_id == bindparam("b_task"),
+    TaskInstance.map_index == bindparam("b_index"),
 )
 
 
@@ -167,8 +179,7 @@ def _write_tasks(tx: Connection, changes: Sequence[RunChange]) -> None:
             **{name: getattr(task, name) for name in _FIELDS},
         }
         for change in changes
-        if change.is_new
-        for task in change.tasks
+        for task in change.tasks.created
     ]
     if new:
         tx.execute(insert(_TASK), new)
@@ -180,11 +191,17 @@ def _write_tasks(tx: Connection, changes: Sequence[RunChange]) -> None:
             **{f"v_{name}": getattr(task, name) for name in _FIELDS},
         }
         for change in changes
-        if not change.is_new
-        for task in change.tasks
+        for task in change.tasks.changed
     ]
     if known:
         tx.execute(_UPDATE_TASK, known)
+    gone = [
+        {"b_pk": change.run.pk, "b_task": task_id, "b_index": map_index}
+        for change in changes
+        for task_id, map_index in change.tasks.removed
+    ]
+    if gone:
+        tx.execute(_DELETE_TASK, gone)
 
 
 def _known(name: str) -> ColumnElement[Any]:
@@ -250,13 +267,17 @@ def _write_attempts(tx: Connection, changes: Sequence[RunChange], now: datetime)
     ]
     if started:
         tx.execute(_START_ATTEMPT, started)
-    ended = [_end_row(fact) for change in changes for fact in change.ended]
-    if ended:
-        tx.execute(_END_ATTEMPT, ended)
+    close_attempts(tx, [fact for change in changes for fact in change.ended])
     cancelled = [{"b_id": attempt_id} for change in changes for attempt_id in change.cancelled]
     if cancelled:
         tx.execute(_DROP_ATTEMPT, [{**row, "v_at": now} for row in cancelled])
         tx.execute(_CANCEL_ATTEMPT, cancelled)
+
+
+def close_attempts(tx: Connection, facts: Sequence[AttemptEnded]) -> None:
+    """Write down how attempts ended; one that has ended already is left alone."""
+    if facts:
+        tx.execute(_END_ATTEMPT, [_end_row(fact) for fact in facts])
 
 
 def _new_row(run: RunView, attempt: NewAttempt, now: datetime) -> dict[str, Any]:
@@ -267,6 +288,7 @@ def _new_row(run: RunView, attempt: NewAttempt, now: datetime) -> dict[str, Any]
         "task_id": attempt.key[0],
         "map_index": attempt.key[1],
         "try_number": attempt.try_number,
+        "part": attempt.part,
         "state": AttemptState.RUNNING if is_claimed else AttemptState.QUEUED,
         "fence": 1 if is_claimed else 0,
         "executor": attempt.executor,

@@ -42,6 +42,10 @@ class InboxRow:
 
 
 STARTED, ENDED = "attempt_started", "attempt_ended"
+WAIT_OVER: Final = "wait_over"
+"""An attempt need not wait any more; the payload names it, and the ``event`` or the ``failure``."""
+CANCEL: Final = "cancel"
+"""The run is no longer wanted; the payload says the ``reason``."""
 _KINDS: Final[Mapping[str, type[Fact]]] = {STARTED: AttemptStarted, ENDED: AttemptEnded}
 log = logging.getLogger(__name__)
 
@@ -53,9 +57,14 @@ def fact_message(fact: Fact) -> Message:
 
 
 def read_facts(rows: Sequence[InboxRow]) -> list[Fact]:
-    """Return the facts that rows carry, in their order. A row that cannot be read is logged and left out."""
+    """Return the facts that rows carry, in their order. A row that cannot be read is logged and left out.
+
+    Rows that carry something else than a fact are left out, too.
+    """
     facts: list[Fact] = []
     for row in rows:
+        if row.kind in (WAIT_OVER, CANCEL):
+            continue
         try:
             facts.append(msgspec.convert(row.payload, _KINDS[row.kind]))
         except (KeyError, msgspec.ValidationError) as error:

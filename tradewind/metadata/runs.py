@@ -196,7 +196,8 @@ _TI = TaskInstance
 _SELECT_TASKS = (
     select(
         _TI.task_id, _TI.map_index, _TI.state, _TI.try_number, _TI.max_tries, _TI.failures, _TI.losses, _TI.attempt_id,
-        _TI.scheduled_at, _TI.queued_at, _TI.started_at, _TI.ended_at, _TI.retry_at, _TI.reason,
+        _TI.scheduled_at, _TI.queued_at, _TI.started_at, _TI.ended_at, _TI.retry_at, _TI.reason, _TI.part, _TI.length,
+        _TI.map_label, _TI.first_started_at, _TI.resume,
     )
     .where(_TI.run_pk == bindparam("run_pk"))
     .order_by(_TI.task_id, _TI.map_index)

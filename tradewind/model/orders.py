@@ -6,6 +6,7 @@ Neither knows anything of DAG structure: a durable workflow step or a state mach
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -65,6 +66,8 @@ class AttemptOrder(msgspec.Struct, frozen=True, omit_defaults=True):
     pool: str = "default_pool"
     execution_timeout_seconds: float | None = None
     triggering_user: str | None = None
+    partition_key: str | None = None  # the part of an asset that the run is about
+    partition_date: datetime | None = None
     part: int = 0  # counts the processes of one try: a sensor that looks again, or a task that comes back from a wait
     first_started_at: datetime | None = None  # of the first part; None in that part itself
     resume: Resumption | None = None  # None: from the beginning
@@ -122,8 +125,9 @@ class AssetChange(msgspec.Struct, frozen=True, omit_defaults=True):
 
     name: str | None = None
     uri: str | None = None
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = {}  # of the event
     alias: str | None = None  # of the AssetAlias that it was reported through
+    asset_extra: dict[str, Any] = {}  # of the asset itself, should the alias be the first to name it
     partition_key: str | None = None
 
 
@@ -176,6 +180,11 @@ class AttemptEnded(msgspec.Struct, frozen=True, omit_defaults=True, tag="ended")
 
 Fact = AttemptStarted | AttemptEnded
 """What a supervisor says; folded by the scheduler, dropped when the fence is stale."""
+
+
+def resumption(resume: Mapping[str, Any] | None) -> Resumption | None:
+    """Return how an attempt goes on, from what its task instance keeps; None: from the beginning."""
+    return None if resume is None else msgspec.convert(resume, Resumption)
 
 
 def attempt_id(run_pk: int, task_id: str, map_index: int, try_number: int, part: int = 0) -> UUID:

@@ -1,0 +1,112 @@
+"""What do the upstreams of a task say, and in which words? Pure questions to a run in memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from scheduler.trigger_rules import Upstream, Verdict
+from tradewind.model.events import NO_MAP
+from tradewind.model.spec import ConcatLength, FixedLength, Length, MappingSpec, OutputLength
+from tradewind.model.states import TaskState
+from tradewind.run.view import RunView, TaskView, UpstreamCounts
+
+_BAD = (TaskState.FAILED, TaskState.UPSTREAM_FAILED, TaskState.REMOVED)
+
+
+def upstream_of(run: RunView, task_id: str, map_index: int = NO_MAP) -> Upstream:
+    """Return what the trigger rule of an instance looks at.
+
+    Over an outer edge every index of the upstream counts, over an inner one only the instance of the same index.
+    """
+    counts = run.counts.get(task_id) or UpstreamCounts()
+    inner = list(run.inner_upstream(task_id, map_index))
+    if inner:
+        counts = UpstreamCounts(**{name: getattr(counts, name) for name in UpstreamCounts.__slots__})
+        for task in inner:
+            counts.total += 1
+            counts.add(task.state, 1)
+    setups = UpstreamCounts()
+    setup_ids = run.graph.setups.get(task_id, ())
+    if setup_ids:
+        outer = [s for s in setup_ids if s not in run.graph.inner_upstream.get(task_id, ())]
+        outer_setups = (task for setup in outer for task in run.by_task.get(setup, {}).values())
+        for task in [*outer_setups, *(task for task in inner if task.task_id in setup_ids)]:
+            setups.total += 1
+            setups.add(task.state, 1)
+    return Upstream(counts, setups)
+
+
+def judge_sources(run: RunView, scope: str) -> tuple[Verdict, str]:
+    """Return whether a scope can be expanded, given how its sources stand, with the reason when it never can.
+
+    A source that is not expanded must succeed, whatever the trigger rule: there is nothing to map over otherwise. One
+    that is expanded gives what its indexes left, and its failures are a matter of the trigger rule.
+    """
+    verdict, reason = Verdict.RUN, ""
+    for source in run.graph.sources[scope]:
+        task = run.by_task.get(source, {}).get(NO_MAP)
+        if task is not None and task.state in _BAD:
+            return Verdict.UPSTREAM_FAILED, f"{source!r}, over which it is mapped, is {task.state.value}"
+        if task is not None and task.state is TaskState.SKIPPED:
+            verdict, reason = Verdict.SKIP, f"{source!r}, over which it is mapped, is skipped"
+        elif run.open[source] and verdict is Verdict.RUN:
+            verdict = Verdict.WAIT
+    return verdict, reason
+
+
+def expansion_size(run: RunView, mapping: MappingSpec) -> int:
+    """Return how many indexes a mapping has. Its sources have ended."""
+    return math.prod(_size(run, length) for length in mapping.lengths)
+
+
+def _size(run: RunView, length: Length) -> int:
+    match length:
+        case FixedLength():
+            return length.length
+        case OutputLength():
+            instances = run.by_task.get(length.task_id, {})
+            if NO_MAP in instances:
+                return instances[NO_MAP].length or 0
+            return sum(task.length is not None for task in instances.values())
+        case ConcatLength():
+            return sum(_size(run, part) for part in length.parts)
+        case _:
+            sizes = [_size(run, part) for part in length.parts]
+            return max(sizes) if length.fills_gaps else min(sizes)
+
+
+def verdict_reason(run: RunView, task_id: str, map_index: int = NO_MAP) -> str:
+    """Say which upstreams decide about a task, e.g. ``trigger rule 'all_success': 'extract' is failed``."""
+    rule = run.graph.tasks[task_id].trigger_rule
+    inner = run.graph.inner_upstream.get(task_id, ())
+    outer = [
+        task
+        for upstream in run.graph.upstream[task_id]
+        if upstream not in inner
+        for task in run.by_task.get(upstream, {}).values()
+    ]
+    by_state: dict[TaskState, list[TaskView]] = {}
+    for task in [*outer, *run.inner_upstream(task_id, map_index)]:
+        by_state.setdefault(task.state, []).append(task)
+    interesting = sorted(by_state.items(), key=lambda item: (item[0] is TaskState.SUCCESS, item[0]))
+    parts = [
+        f"{names(_name(task) for task in tasks)} {'is' if len(tasks) == 1 else 'are'} {_words(state)}"
+        for state, tasks in interesting
+    ]
+    return f"trigger rule {rule!r}: {'; '.join(parts)}"
+
+
+def names(ids: Iterable[str], most: int = 3) -> str:
+    """Return some names, the first few of many."""
+    shown = list(ids)
+    text = ", ".join(shown[:most])
+    return text if len(shown) <= most else f"{text} and {len(shown) - most} more"
+
+
+def _name(task: TaskView) -> str:
+    return repr(task.task_id) if task.map_index == NO_MAP else f"{task.task_id!r}[{task.map_index}]"
+
+
+def _words(state: TaskState) -> str:
+    return "not finished" if state is TaskState.NONE else state.value

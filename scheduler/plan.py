@@ -1,0 +1,95 @@
+"""What does one step of one run write? ``Plan``: made by the planner, carried out by one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from tradewind.model.events import NO_MAP, Event
+from tradewind.model.orders import AssetChange, AttemptEnded, AttemptStarted, Wait, XComValue
+from tradewind.run.view import RunView, TaskKey, TaskView
+
+RETRY, RESCHEDULE, WAIT_TIMEOUT, RUN_TIMEOUT, PAST = "retry", "reschedule", "wait_timeout", "run_timeout", "past"
+"""Kinds of timers of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings of the installation that decisions depend on.
+
+    Attributes:
+        expand_at_once: so many instances of mapped tasks one step creates at most, so that other runs get their turn.
+    """
+
+    max_losses: int = 3
+    max_retry_delay: timedelta = timedelta(days=1)
+    expand_at_once: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class TimerSet:
+    """A timer of this run to be set (or moved, when its key exists)."""
+
+    key: str
+    kind: str
+    due_at: datetime
+    task_id: str | None = None
+    map_index: int = NO_MAP
+
+
+@dataclass(slots=True)
+class Plan:
+    """Everything that one step of one run writes.
+
+    Attributes:
+        seen_seq: the sequence number that the decisions rest on; the commit is guarded by it.
+        ready: instances that became scheduled, in the order decided.
+        cancel: attempts whose processes are no longer wanted; told to the executors after the commit.
+        waits: what attempts wait for without a slot; ``waits_dropped`` are over, whatever came of them.
+        has_more: the step was cut short; the next one goes on without being told anything.
+        inbox_ids: rows that were folded and go away with the commit.
+    """
+
+    run: RunView
+    seen_seq: int
+    events: list[Event] = field(default_factory=list)
+    ready: list[TaskKey] = field(default_factory=list)
+    started: list[AttemptStarted] = field(default_factory=list)
+    ended: list[AttemptEnded] = field(default_factory=list)
+    cancel: list[UUID] = field(default_factory=list)
+    timers_set: list[TimerSet] = field(default_factory=list)
+    timers_cleared: list[str] = field(default_factory=list)
+    xcoms: list[tuple[TaskKey, XComValue]] = field(default_factory=list)
+    xcoms_cleared: list[TaskKey] = field(default_factory=list)
+    waits: list[tuple[UUID, TaskKey, Wait]] = field(default_factory=list)
+    waits_dropped: list[UUID] = field(default_factory=list)
+    asset_changes: list[tuple[TaskKey, Sequence[AssetChange]]] = field(default_factory=list)
+    has_more: bool = False
+    inbox_ids: list[int] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.events or self.inbox_ids or self.ended or self.timers_set or self.timers_cleared)
+
+
+def run_timeout_key(run_pk: int) -> str:
+    """The timer of a run's ``dagrun_timeout``."""
+    return f"{RUN_TIMEOUT}:{run_pk}"
+
+
+def past_key(run_pk: int) -> str:
+    """The timer that makes a run look at the run before it."""
+    return f"{PAST}:{run_pk}"
+
+
+def task_timer(kind: str, run_pk: int, task: TaskView, due_at: datetime) -> TimerSet:
+    """Return the one timer of this kind that a task instance has."""
+    return TimerSet(task_timer_key(kind, run_pk, task.key), kind, due_at, task.task_id, task.map_index)
+
+
+def task_timer_key(kind: str, run_pk: int, key: TaskKey) -> str:
+    """The timer of a task instance's next try, of its next look, or of the end of its patience."""
+    task_id, map_index = key
+    return f"{kind}:{run_pk}:{map_index}:{task_id}"
