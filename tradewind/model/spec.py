@@ -69,6 +69,39 @@ class MappingSpec(msgspec.Struct, frozen=True):
     lengths: tuple[Length, ...]
 
 
+class AssetMention(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An asset where a DAG names it: by name and URI, by one of the two, or through an alias (then it has no other)."""
+
+    name: str | None = None
+    uri: str | None = None
+    alias: str | None = None
+
+
+class WatcherSpec(msgspec.Struct, frozen=True):
+    """A trigger that makes an event of an asset whenever it fires. ``kwargs`` is JSON text of ``tradewind.xcom``."""
+
+    name: str
+    trigger: str  # dotted path of the class
+    kwargs: str
+
+
+class AssetSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An asset that a DAG defines by naming it whole, somewhere in its schedule or its tasks."""
+
+    name: str
+    uri: str
+    group: str = "asset"
+    extra: Mapping[str, Any] = {}
+    watchers: tuple[WatcherSpec, ...] = ()
+
+
+class AliasSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An alias that a DAG names; running tasks say which assets it stands for."""
+
+    name: str
+    group: str = "asset"
+
+
 class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """One task of a DAG as the scheduler and the UI see it. Durations are in seconds, instants ISO 8601 with offset."""
 
@@ -107,6 +140,10 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     ui_color: str | None = None
     ui_fgcolor: str | None = None
     mapping: MappingSpec | None = None  # of the task itself; that of a group around it stands in the group
+    calls_back: tuple[str, ...] = ()  # ends after which user code is called: "failure", "retry"; the task process does
+    # it itself, unless it has died
+    inlets: tuple[AssetMention, ...] = ()
+    outlets: tuple[AssetMention, ...] = ()
 
 
 class GroupSpec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -117,6 +154,33 @@ class GroupSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     display_name: str | None = None
     tooltip: str = ""
     mapping: MappingSpec | None = None  # all tasks inside are expanded together, index by index
+
+
+class SchedulePolicy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a DAG wishes beside its timetable. The defaults are Airflow's ways."""
+
+    overlap: str = "allow"  # a run is due while another is under way: allow, skip, buffer_one, buffer_all, cancel_other
+    catchup_window_seconds: float | None = None  # missed runs further back are left out; None: all are made
+    jitter_seconds: float = 0.0  # runs begin later by a part of it that is always the same for the DAG
+    excluded: tuple[str, ...] = ()  # days without a run, sorted: "2026-12-24", "2026-12-24/2027-01-02", "*-12-25"
+
+
+class DeadlineSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When user code is called because a run has not succeeded: so long after a reference."""
+
+    reference: str  # logical_date, queued_at, fixed, average_runtime, or own: only user code can say it
+    interval_seconds: float | None  # None: a Variable says it
+    at: str | None = None  # of a fixed one
+    max_runs: int = 0  # of average_runtime: over how many successful runs,
+    min_runs: int = 0  # and how many there must be
+    name: str | None = None
+    callback: str = ""  # what is called, for people
+    executor: str | None = None
+
+    @property
+    def needs_process(self) -> bool:
+        """Whether user code has to say when it is."""
+        return self.reference == "own" or self.interval_seconds is None
 
 
 class DagSpec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -139,6 +203,7 @@ class DagSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     max_active_runs: int = 16
     max_active_tasks: int = 16
     max_consecutive_failed_dag_runs: int = 0
+    policy: SchedulePolicy = SchedulePolicy()
     dagrun_timeout_seconds: float | None = None
     fail_fast: bool = False
     is_paused_upon_creation: bool | None = None
@@ -146,6 +211,10 @@ class DagSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     render_template_as_native_obj: bool = False
     has_success_callback: bool = False
     has_failure_callback: bool = False
+    deadlines: tuple[DeadlineSpec, ...] = ()  # in the order of the file
+    listens: tuple[str, ...] = ()  # hooks of runs that listeners of the installation want to hear, sorted
+    assets: tuple[AssetSpec, ...] = ()  # sorted by name and URI
+    asset_aliases: tuple[AliasSpec, ...] = ()  # sorted by name
     format: int = SPEC_FORMAT
 
 

@@ -30,30 +30,44 @@ def build_context(order: AttemptOrder, dag: DAG, task: BaseOperator, channel: Ta
     run = DagRun(order)
     ti = RunningTask(order, task, run, channel)
     values: dict[str, Any] = {
-        "dag": dag,
-        "dag_run": run,
-        "run_id": order.run_id,
+        **_of_run(order, dag, run, channel),
         "task": task,
         "ti": ti,
         "task_instance": ti,
         "task_instance_key_str": _key(order),
         "params": _params(order, dag, task),
-        "macros": macros,
-        "conn": ConnectionAccessor(channel),
-        "var": {"value": VariableAccessor(channel), "json": VariableAccessor(channel, as_json=True)},
         "inlets": getattr(task, "inlets", None) or [],
         "outlets": getattr(task, "outlets", None) or [],
         "map_index_template": None,
         "templates_dict": getattr(task, "templates_dict", None),
         "try_number": order.try_number,
     }
+    context = Context(values, _previous(channel))
+    ti.context = context
+    return context
+
+
+def build_run_context(order: AttemptOrder, dag: DAG, channel: TaskChannel) -> Context:
+    """Return the context of a run as a whole: what :func:`build_context` gives, without the names of a task."""
+    values = _of_run(order, dag, DagRun(order), channel)
+    values["params"] = dag.params.resolved_with(order.conf) if dag.params else dict(order.conf)
+    return Context(values, _previous(channel))
+
+
+def _of_run(order: AttemptOrder, dag: DAG, run: DagRun, channel: TaskChannel) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "dag": dag,
+        "dag_run": run,
+        "run_id": order.run_id,
+        "macros": macros,
+        "conn": ConnectionAccessor(channel),
+        "var": {"value": VariableAccessor(channel), "json": VariableAccessor(channel, as_json=True)},
+    }
     if order.logical_date is not None:
         values.update(stamps(order.logical_date))
         values["data_interval_start"] = pendulum_utc(order.data_interval_start)
         values["data_interval_end"] = pendulum_utc(order.data_interval_end)
-    context = Context(values, _previous(channel))
-    ti.context = context
-    return context
+    return values
 
 
 def _key(order: AttemptOrder) -> str:

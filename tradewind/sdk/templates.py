@@ -19,6 +19,7 @@ from tradewind.sdk.xcom_arg import XComArg
 if TYPE_CHECKING:
     from tradewind.sdk.context import Context
     from tradewind.sdk.dag import DAG
+    from tradewind.sdk.notifier import BaseNotifier
     from tradewind.sdk.operator import BaseOperator
 
 
@@ -54,11 +55,16 @@ _MAY_CHANGE: Final = re.compile(r"[{\r\n]")
 
 
 class Renderer:
-    """Renders the fields of one task in one context. The environment is made when the first template needs it."""
+    """Renders the fields of one task or notifier in one context.
 
-    def __init__(self, task: BaseOperator, context: Context) -> None:
+    The environment is made when the first template needs it, unless one is given.
+    """
+
+    def __init__(
+        self, task: BaseOperator | BaseNotifier, context: Context, environment: jinja2.Environment | None = None
+    ) -> None:
         self._task, self._context = task, context
-        self._made: jinja2.Environment | None = None
+        self._made = environment
         dag: DAG = context["dag"]
         own = task.render_template_as_native_obj
         self._is_native = dag.render_template_as_native_obj if own is None else own
@@ -160,7 +166,7 @@ class Renderer:
         return rendered
 
 
-def _explained(error: jinja2.TemplateError, task: BaseOperator, field: str) -> AirflowException:
+def _explained(error: jinja2.TemplateError, task: BaseOperator | BaseNotifier, field: str) -> AirflowException:
     line = getattr(error, "lineno", None)
     where = f"{task.who}, field {field!r}" + (f", line {line}" if line else "")
     return AirflowException(
