@@ -9,24 +9,36 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from tradewind.metadata.bell_socket import listen_socket
-from tradewind.metadata.database import Database
+from tradewind.metadata.database import WAITS, Database
 
 
 class Doorbell:
     """Waits for rings. One waiter; anybody may ring."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, path: Path | None = None) -> None:
+        """
+        Args:
+            path: of the socket to listen at, with SQLite; None: that of the scheduler.
+        """
         self._db: Final = db
+        self._path: Final = path or (db.bell_path if db.is_sqlite else None)
+        self._on_waits: Callable[[], None] | None = None
         self._event: Final = threading.Event()
         self._rang = True  # look at everything once when starting
         self._stopping: Final = threading.Event()
         self._waker, self._stop_end = socket.socketpair()
-        self._socket: Final = listen_socket(db.bell_path) if db.is_sqlite else None
+        self._socket: Final = listen_socket(self._path) if self._path is not None else None
         self._thread: Final = threading.Thread(target=self._listen, name="doorbell", daemon=True)
         self._thread.start()
+
+    def on_waits(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called, in the bell's thread, when there may be something for triggerers."""
+        self._on_waits = call
 
     def ring(self) -> None:
         """Wake the waiter: another look at everything is due."""
@@ -56,8 +68,8 @@ class Doorbell:
         for end in (self._waker, self._stop_end, self._socket):
             if end is not None:
                 end.close()
-        if self._socket is not None:
-            self._db.bell_path.unlink(missing_ok=True)
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
 
     def _listen(self) -> None:
         if self._socket is not None:
@@ -66,7 +78,13 @@ class Doorbell:
         # Only here: the PostgreSQL driver is an extra.
         from tradewind.metadata.notifies import listen
 
-        listen(self._db, self.ring, self._stopping, self._waker)
+        listen(self._db, self._heard, self._stopping, self._waker)
+
+    def _heard(self, what: str) -> None:
+        """``what`` rang; empty: anything may have, since a new connection begins."""
+        if what in (WAITS, "") and self._on_waits is not None:
+            self._on_waits()
+        self.ring()
 
     def _listen_socket(self, bell: socket.socket) -> None:
         with selectors.DefaultSelector() as selector:
@@ -75,5 +93,4 @@ class Doorbell:
             while not self._stopping.is_set():
                 for key, _ in selector.select():
                     if key.fileobj is bell:
-                        bell.recv(16)
-                        self.ring()
+                        self._heard(bell.recv(16).decode(errors="replace"))

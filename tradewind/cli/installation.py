@@ -75,6 +75,17 @@ COMMANDS: Final = {
             "Any number can run against one PostgreSQL database, one against an SQLite file. SIGTERM or Ctrl-C end it."
         ),
     ),
+    "triggerer": Command(
+        "scheduler.commands.service:triggerer",
+        "Run a triggerer: what tasks wait for without a slot.",
+        option("--capacity", type=click.IntRange(1), help="Triggers it runs at most. [default: [triggerer] capacity]"),
+        option("--queues", help="Only triggers of tasks in these queues, comma-separated. [default: all]"),
+        option("-s", "--skip-serve-logs", is_flag=True, help="Accepted for Airflow's sake; logs are files here."),
+        detail=(
+            "Each scheduler runs one already; more share the triggers, and take over those of one that died. "
+            "SIGTERM or Ctrl-C end it."
+        ),
+    ),
     "webserver": _web_server(),
     "api-server": _web_server(is_hidden=True),
     "why": Command(

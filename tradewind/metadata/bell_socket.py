@@ -24,11 +24,11 @@ def bell_path(database_path: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"tradewind-{os.getuid()}-{name}.bell"
 
 
-def ring_socket(path: Path) -> None:
-    """Ring. Does nothing when nobody listens, or when the bell is ringing already."""
+def ring_socket(path: Path, what: str = "") -> None:
+    """Ring. Does nothing when nobody listens, or when the bell is ringing already. ``what``: a short hint."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
         bell.setblocking(False)
-        bell.sendto(b"!", str(path))
+        bell.sendto(what.encode() or b"!", str(path))
 
 
 def listen_socket(path: Path) -> socket.socket:

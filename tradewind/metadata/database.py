@@ -19,6 +19,8 @@ from tradewind.metadata.bell_socket import bell_path, ring_socket
 MIN_SQLITE: Final = (3, 35, 0)
 CHANNEL: Final = "tradewind"
 """The PostgreSQL NOTIFY channel of the doorbell."""
+WAITS: Final = "waits"
+"""What :func:`ring` is given when there is something for triggerers."""
 _RUNG: Final = "tradewind_rung"
 
 
@@ -112,9 +114,11 @@ class Database:
             return
         with self._write_lock, self._begin_write() as connection:
             yield connection
-            rung = connection.info.pop(_RUNG, False)
-        if rung:
-            ring_socket(self.bell_path)
+            rung: set[str] = connection.info.pop(_RUNG, set())
+        for what in rung:
+            ring_socket(self.bell_path, what)
+            if what == WAITS:
+                ring_socket(self.waits_bell_path, what)
 
     @contextmanager
     def _begin_write(self) -> Iterator[Connection]:
@@ -127,6 +131,11 @@ class Database:
     def bell_path(self) -> Path:
         """The socket on which the scheduler of an SQLite database listens."""
         return bell_path(Path(self.url.database or ""))
+
+    @property
+    def waits_bell_path(self) -> Path:
+        """The socket on which a triggerer of its own listens, beside an SQLite database."""
+        return bell_path(Path(f"{self.url.database or ''}.{WAITS}"))
 
     def now(self) -> datetime:
         """Return the time on the clock of the database, the one that decides what is due."""
@@ -178,4 +187,4 @@ def ring(tx: Connection, what: str = "") -> None:
     if tx.dialect.name == "postgresql":
         tx.execute(text("SELECT pg_notify(:channel, :what)"), {"channel": CHANNEL, "what": what})
     else:
-        tx.info[_RUNG] = True
+        tx.info.setdefault(_RUNG, set()).add(what)

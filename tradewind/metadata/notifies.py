@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 _RECONNECT_SECONDS: Final = 2.0
 
 
-def listen(db: Database, on_ring: Callable[[], None], stopping: threading.Event, waker: socket.socket) -> None:
-    """Call ``on_ring`` for each bell that other processes ring, and after each new connection: some may be missed.
+def listen(db: Database, on_ring: Callable[[str], None], stopping: threading.Event, waker: socket.socket) -> None:
+    """Call ``on_ring`` for each kind of bell that rings, and with "" after each new connection: some may be missed.
 
     Args:
         stopping: set before ``waker`` becomes readable; then the call returns.
@@ -32,7 +32,7 @@ def listen(db: Database, on_ring: Callable[[], None], stopping: threading.Event,
         try:
             with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
                 connection.execute(f"LISTEN {CHANNEL}")
-                on_ring()
+                on_ring("")
                 _wait(connection, on_ring, stopping, waker)
         except psycopg.Error as error:
             log.warning("the doorbell is lost; polling until it is back: %s", error)
@@ -40,7 +40,7 @@ def listen(db: Database, on_ring: Callable[[], None], stopping: threading.Event,
 
 
 def _wait(
-    connection: psycopg.Connection, on_ring: Callable[[], None], stopping: threading.Event, waker: socket.socket
+    connection: psycopg.Connection, on_ring: Callable[[str], None], stopping: threading.Event, waker: socket.socket
 ) -> None:
     with selectors.DefaultSelector() as selector:
         selector.register(connection.fileno(), selectors.EVENT_READ)
@@ -50,5 +50,5 @@ def _wait(
             if stopping.is_set():
                 return
             # Reads what has arrived; raises OperationalError when the server went away.
-            if list(connection.notifies(timeout=0)):
-                on_ring()
+            for what in {notify.payload or "any" for notify in connection.notifies(timeout=0)}:
+                on_ring(what)

@@ -178,6 +178,15 @@ def claim_waits(
     return load_waits(tx, chosen)
 
 
+def what_is_due(tx: Connection, holder: UUID, queues: Sequence[str] | None = None) -> tuple[bool, bool]:
+    """Return whether there are waits that nobody has claimed, and whether ``holder`` has some that were dropped."""
+    free = select(TriggerWait.attempt_id).where(TriggerWait.claimed_by.is_(None))
+    if queues is not None:
+        free = free.where(TriggerWait.queue.in_(queues))
+    dropped = select(TriggerWait.attempt_id).where(TriggerWait.claimed_by == holder, TriggerWait.dropped.is_not(None))
+    return tx.execute(free.limit(1)).first() is not None, tx.execute(dropped.limit(1)).first() is not None
+
+
 def load_waits(tx: Connection, attempt_ids: Sequence[UUID]) -> list[ClaimedWait]:
     """Return triggers by the ids of their attempts; those that are gone or dropped are left out."""
     found: list[ClaimedWait] = []

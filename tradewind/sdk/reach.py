@@ -60,6 +60,11 @@ def through(channel: TaskChannel) -> Iterator[None]:
         _channel.reset(token)
 
 
+def bind(channel: TaskChannel) -> None:
+    """Make ``channel`` the way out of the current context, and of no other: many triggers share one process."""
+    _channel.set(channel)
+
+
 def channel(what: str) -> TaskChannel:
     """Return the running task's channel.
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from tradewind.model.orders import Aftermath, Resumption, Wait
+from tradewind.model.orders import IN_DAG_FILE, Aftermath, Resumption, Wait
 from tradewind.sdk.exceptions import AirflowException, AirflowSkipException, TaskAwaitingInput, TaskDeferred
 from tradewind.sdk.loader import module_name
 from tradewind.sdk.operator import FAIL, TRIGGER_TIMEOUT
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 TIMEOUT: Final = "timeout"
 """What :attr:`Resumption.failure` says when the time was over."""
-IN_DAG_FILE: Final = "dag file:"
-"""Stands before the name of a trigger class that the DAG file itself defines, in place of a module."""
 
 
 TRIGGER_FAILURE: Final = "Trigger failure"
