@@ -1,4 +1,8 @@
-"""How does a scheduled run come to be? A DAG's timer is due: the run is created, and the next one is set."""
+"""How does a scheduled run come to be? A DAG's timer is due: the run is created, and the next one is set.
+
+What the DAG says for the case that another of its runs is under way is done here as well, and the pause of a DAG whose
+runs fail one after the other.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +12,33 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from tradewind.errors import Conflict
-from tradewind.metadata import dags, runs
+from tradewind.metadata import coming_runs, dags, failures, inbox, overlap, runs
 from tradewind.metadata.dag_schedule import clear_timer
+from tradewind.metadata.inbox import Message
 from tradewind.metadata.runs import NewRun, RunRecord
-from tradewind.metadata.timers import TimerRow
+from tradewind.metadata.timers import FAILURES, FIRE, TimerRow
+from tradewind.model.spec import DagSpec
 from tradewind.model.states import RunType
-from tradewind.timetables import DataInterval, from_spec
+from tradewind.timetables import DataInterval, from_spec, needs_own_code
 
 log = logging.getLogger(__name__)
 
+DAG_TIMERS = (FIRE, FAILURES)
+"""The kinds of timers that are about a DAG and not about one of its runs."""
+
+
+def handle(tx: Connection, timer: TimerRow, now: datetime) -> RunRecord | None:
+    """Do what is due for a DAG. Returns the run that was created, if one was."""
+    assert timer.dag_id is not None
+    runs.lock_dag(tx, timer.dag_id)
+    if timer.kind == FAILURES:
+        failures.pause_after_failures(tx, timer, now)
+        return None
+    return fire(tx, timer, now)
+
 
 def fire(tx: Connection, timer: TimerRow, now: datetime) -> RunRecord | None:
-    """Create the scheduled run that is due, and set the DAG's next one. Returns the run, or None when none was due.
+    """Create the scheduled run that is due, and set the DAG's next one. Returns the run, or None when none was made.
 
     The row of the DAG is locked first, so that with several schedulers a run is created once. A run that exists already
     for that date (somebody asked for it by hand) is left as it is, and the schedule goes on.
@@ -41,7 +60,7 @@ def fire(tx: Connection, timer: TimerRow, now: datetime) -> RunRecord | None:
     )
     new = NewRun(
         dag_id=dag.dag_id,
-        run_id=from_spec(spec.timetable).run_id(RunType.SCHEDULED, dag.next_run_after, dag.next_logical_date),
+        run_id=_run_id(tx, spec, dag.next_run_after, dag.next_logical_date, interval),
         version_id=dag.version_id,
         run_type=RunType.SCHEDULED,
         triggered_by="timetable",
@@ -50,9 +69,38 @@ def fire(tx: Connection, timer: TimerRow, now: datetime) -> RunRecord | None:
         data_interval_start=interval.start if interval else None,
         data_interval_end=interval.end if interval else None,
     )
-    try:
-        runs.insert_run(tx, new, now)
-    except Conflict as conflict:
-        log.info("%s The schedule goes on.", conflict)
-    dags.set_next_run(tx, dag.dag_id, dags.compute_next(spec, interval, dag.next_run_after, now))
-    return runs.find_run(tx, dag.dag_id, new.run_id)
+    may_start = _make_room(tx, spec, new, interval, now)
+    if may_start:
+        try:
+            runs.insert_run(tx, new, now)
+        except Conflict as conflict:
+            log.info("%s The schedule goes on.", conflict)
+    dags.set_next_run(tx, dag.dag_id, dags.next_run_after(tx, spec, interval, dag.next_run_after, now))
+    return runs.find_run(tx, dag.dag_id, new.run_id) if may_start else None
+
+
+def _run_id(
+    tx: Connection, spec: DagSpec, due: datetime, logical_date: datetime | None, interval: DataInterval | None
+) -> str:
+    timetable = from_spec(spec.timetable)
+    given = coming_runs.run_id_of(tx, spec.dag_id, interval) if interval and needs_own_code(timetable) else ""
+    return given or timetable.run_id(RunType.SCHEDULED, due, logical_date)
+
+
+def _make_room(tx: Connection, spec: DagSpec, new: NewRun, interval: DataInterval | None, now: datetime) -> bool:
+    """Do what the DAG's overlap policy asks for. Returns False when no run is to be made for this tick."""
+    policy = spec.policy.overlap
+    if policy in ("allow", "buffer_all"):  # the latter by a max_active_runs of 1
+        return True
+    under_way = overlap.runs_under_way(tx, spec.dag_id)
+    if policy == "cancel_other":
+        reason = f"cancelled, since run {new.run_id!r} is due (overlap='cancel_other')"
+        inbox.send(tx, [Message(pk, f"cancel:{new.run_id}", inbox.CANCEL, {"reason": reason}) for pk in under_way], now)
+        return True
+    room = 0 if policy == "skip" else 1
+    if len(under_way) <= room:
+        return True
+    log.info("no run of DAG %r at %s: another is under way (overlap=%r)", spec.dag_id, new.run_after, policy)
+    if interval is not None:
+        dags.pass_over(tx, spec.dag_id, interval, new.run_after)
+    return False

@@ -206,16 +206,11 @@ def delete(dag_id: str, yes: bool) -> None:
 def next_execution(dag_id: str, num_executions: int, field: str | None, table: bool, output: str) -> None:
     """Print when a DAG runs next."""
     with open_database() as db:
+        now = db.now()
         with db.read() as tx:
             dag = dags.get_dag(tx, dag_id)
             _, spec = dags.load_newest_spec(tx, dag_id)
-        now = db.now()
-    found: list[NextRun] = []
-    following = _stored(dag)
-    while following is not None and len(found) < num_executions:
-        found.append(following)
-        now = max(now, following.run_after)
-        following = dags.compute_next(spec, following.interval, following.run_after, now)
+            found = dags.preview_runs(tx, spec, _stored(dag), num_executions, now)
     if not found:
         talk(f"DAG {dag_id} has no next run: its schedule is {spec.timetable.summary or 'None'}.")
     elif dag.is_paused or not dag.is_active:

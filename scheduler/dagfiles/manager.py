@@ -15,6 +15,7 @@ from typing import Final
 from executors.stored_values import StoredValues
 from scheduler.dagfiles.answers import answer_from
 from scheduler.dagfiles.folders import parse_environment, parse_setup
+from scheduler.dagfiles.foresight import Foresight
 from scheduler.dagfiles.parse_client import ParseClient
 from scheduler.dagfiles.sync import RETRY_SECONDS, FolderSync
 from scheduler.dagfiles.watch import Watcher
@@ -56,6 +57,7 @@ class DagFileManager:
         parallel = config.dag_processor.parsing_processes
         self._client = ParseClient(parse_setup(config), parse_environment(config, own), parallel, answer)
         self._sync = FolderSync(config, database, self._client, on_change)
+        self._foresight = Foresight(config, database, self._client)
         self._watcher = Watcher([folder.path for folder in self._sync.folders], self._ring)
         self._thread: threading.Thread | None = None
         self._stopping, self._rung = threading.Event(), threading.Event()
@@ -90,8 +92,13 @@ class DagFileManager:
         its limit.
         """
         self._sync.look()
+        patience = lambda: None if self._client.is_busy else 0.0  # noqa: E731  it is used twice
         while not self._sync.is_done:
-            self._sync.step(lambda: None if self._client.is_busy else 0.0, refresh=False)
+            self._sync.step(patience, refresh=False)
+        self._foresight.ask()
+        while self._foresight.is_waiting:
+            self._sync.step(patience, refresh=False)
+            self._foresight.take()
         self._client.rest()
 
     def parse_now(self, paths: Sequence[str] = (), timeout: float | None = None) -> bool:
@@ -120,6 +127,12 @@ class DagFileManager:
         """The process id of the parse server, when there is one."""
         return self._client.server_pid
 
+    def ask_timetables(self) -> None:
+        """Have the timetables that are users' own code asked for the runs that somebody wants to know. Returns at once;
+        safe from any thread."""
+        self._foresight.is_asked = True
+        self._client.wake()
+
     def _ring(self) -> None:
         self._rung.set()
         self._client.wake()
@@ -139,7 +152,10 @@ class DagFileManager:
         if self._rung.is_set() or time.monotonic() >= self._look_at:
             self._rung.clear()
             self._look()
+        if self._foresight.is_due:
+            self._foresight.ask()
         self._sync.step(self._patience, refresh=True)
+        self._foresight.take()
         if self._sync.catalogue.has_new_dependencies and self._sync.is_done:
             self._sync.catalogue.has_new_dependencies = False
             self._watcher.follow(self._sync.catalogue.dependencies())
@@ -160,6 +176,7 @@ class DagFileManager:
         self._sync.look()
         for paths, _ in asked:
             self._sync.force(paths)
+        self._foresight.is_asked = True
         self._look_at = time.monotonic() + LOOK_SECONDS
         roots = [_identity(folder.path) for folder in self._sync.folders]
         if self._roots and roots != self._roots:
@@ -168,7 +185,7 @@ class DagFileManager:
 
     def _patience(self) -> float:
         """Return for how many seconds there is nothing to do, unless a parse ends or somebody rings."""
-        if self._answering and self._sync.is_done:
+        if self._foresight.is_due or (self._answering and self._sync.is_done):
             return 0.0
         ends = [self._look_at]
         if self._client.server_pid is not None and not self._client.is_busy:

@@ -24,8 +24,9 @@ from executors.runner import linux
 from executors.runner.masking import Masker
 from scheduler.dagfiles.asking import ParseSource
 from scheduler.dagfiles.clearing import cleared
+from scheduler.dagfiles.foretelling import answer_about_runs
 from scheduler.dagfiles.problems import describe
-from scheduler.dagfiles.protocol import Outcome, ParseRequest, Setup
+from scheduler.dagfiles.protocol import Outcome, ParseRequest, RunsAnswer, Setup
 from scheduler.dagfiles.watched_import import Watch
 from tradewind.errors import DagError
 from tradewind.metadata.source_text import decode_source
@@ -75,6 +76,7 @@ def parse(request: ParseRequest, setup: Setup, asking: socket.socket) -> Outcome
     specs: list[DagSpec] = []
     errors: list[FileError] = []
     timed_out = False
+    answer: RunsAnswer | None = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         try:
@@ -85,8 +87,11 @@ def parse(request: ParseRequest, setup: Setup, asking: socket.socket) -> Outcome
                 with reach.reading_from(answers):
                     dags = load_dag_file(request.path, request.source, request.folder)
                 watch.stop()
-                _serialize(dags, request, specs, errors)
-                _clear(specs, errors, masker, _public(request, setup))
+                if request.question is not None:
+                    answer = answer_about_runs(dags, request.question, masker.redact)
+                else:
+                    _serialize(dags, request, specs, errors)
+                    _clear(specs, errors, masker, _public(request, setup))
             finally:
                 _stop_timer()
         except MemoryError as error:
@@ -105,6 +110,7 @@ def parse(request: ParseRequest, setup: Setup, asking: socket.socket) -> Outcome
         looks_outside=watch.looked_outside() or answers.has_asked,
         timed_out=timed_out,
         warnings=_own_warnings(caught, f"{request.folder}/", masker),
+        answer=answer,
     )
 
 

@@ -18,7 +18,16 @@ import msgspec
 
 from executors.runner.wire import Wire, WireError, frame
 from scheduler.dagfiles.answers import AnswerQuestion, nobody_answers
-from scheduler.dagfiles.protocol import Answer, Outcome, ParseRequest, Question, Reply, Setup
+from scheduler.dagfiles.protocol import (
+    Answer,
+    Outcome,
+    ParseRequest,
+    Question,
+    Reply,
+    RunsAnswer,
+    RunsQuestion,
+    Setup,
+)
 from tradewind.model.parsed import FileError, ParsedFile
 
 _MAX_TRIES: Final = 2
@@ -33,12 +42,14 @@ class FileJob:
         name: what it is called in the metadata DB.
         path: absolute.
         folder: the DAG folder that it belongs to.
+        question: what its timetable is asked; None: what DAGs the file defines.
     """
 
     name: str
     path: str
     folder: str
     source: bytes
+    question: RunsQuestion | None = None
     tries: int = 0
 
 
@@ -62,6 +73,7 @@ class ParseClient:
         self._jobs: dict[int, FileJob] = {}
         self._numbers = itertools.count(1)
         self._lost: list[ParsedFile] = []
+        self._answers: list[tuple[FileJob, RunsAnswer]] = []
         self._server: subprocess.Popen[bytes] | None = None
         self._wire: Wire[Reply | Question] | None = None
         self._out = bytearray()
@@ -77,8 +89,13 @@ class ParseClient:
         return self._parallel - len(self._jobs)
 
     def names(self) -> list[str]:
-        """Return what is being read."""
-        return [job.name for job in self._jobs.values()]
+        """Return what is being read for its DAGs."""
+        return [job.name for job in self._jobs.values() if job.question is None]
+
+    def take_answers(self) -> list[tuple[FileJob, RunsAnswer]]:
+        """Return the answers to questions that :meth:`wait` has brought since the last call."""
+        answers, self._answers = self._answers, []
+        return answers
 
     @property
     def is_busy(self) -> bool:
@@ -97,7 +114,7 @@ class ParseClient:
         self._jobs[number] = job
         if self._server is None:
             self._start_server()
-        self._send(ParseRequest(number, job.path, job.folder, job.source))
+        self._send(ParseRequest(number, job.path, job.folder, job.source, job.question))
 
     def wait(self, timeout: float | None) -> list[ParsedFile]:
         """Return what has been read; waits until there is something, until :meth:`wake`, or for ``timeout`` seconds."""
@@ -189,7 +206,7 @@ class ParseClient:
             if isinstance(message, Question):
                 self._send(self._answer(message))
             elif (job := self._jobs.pop(message.job, None)) is not None:
-                found.append(_parsed(job, message.outcome))
+                found += self._done(job, message.outcome)
         return found
 
     def _server_is_gone(self) -> None:
@@ -204,7 +221,14 @@ class ParseClient:
                 f"The process that reads DAG files ended {job.tries} times while it read this one. The log of the "
                 "scheduler may say why; SIGKILL from outside often means that the machine ran out of memory."
             )
-            self._lost.append(_parsed(job, Outcome(errors=(FileError(message),))))
+            self._lost += self._done(job, Outcome(errors=(FileError(message),)))
+
+    def _done(self, job: FileJob, outcome: Outcome) -> list[ParsedFile]:
+        if job.question is None:
+            return [_parsed(job, outcome)]
+        failure = outcome.errors[0].message if outcome.errors else "its process gave no answer"
+        self._answers.append((job, outcome.answer or RunsAnswer(error=failure)))
+        return []
 
 
 def _parsed(job: FileJob, outcome: Outcome) -> ParsedFile:

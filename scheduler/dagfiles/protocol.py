@@ -6,6 +6,7 @@ Both ends are started from the same installation, so the messages carry no versi
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -27,13 +28,49 @@ class Setup(msgspec.Struct, frozen=True, tag="setup"):
     answer_seconds: float = 10.0  # how long a child waits for each answer
 
 
+class RunsQuestion(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is asked of a DAG whose timetable is the user's own code: its coming runs, or what one by hand is about.
+
+    All instants are aware.
+    """
+
+    dag_id: str
+    now: datetime
+    last_start: datetime | None = None  # the data interval behind which to begin; None: before the first run
+    last_end: datetime | None = None
+    last_run_after: datetime | None = None
+    count: int = 0  # how many coming runs
+    manual_at: datetime | None = None  # the logical date of a run that is asked for by hand
+
+
+class RunAnswer(msgspec.Struct, frozen=True):
+    """One run as the user's timetable has it."""
+
+    run_after: datetime
+    start: datetime
+    end: datetime
+    run_id: str  # empty: the usual one
+
+
+class RunsAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the timetable said: coming runs in their order, or the one by hand."""
+
+    runs: tuple[RunAnswer, ...] = ()
+    is_last: bool = False  # nothing follows the last of them
+    error: str | None = None  # what went wrong instead
+
+
 class ParseRequest(msgspec.Struct, frozen=True, tag="parse"):
-    """Read one DAG file. The source is given, so that what is parsed is what was looked at."""
+    """Read one DAG file. The source is given, so that what is parsed is what was looked at.
+
+    With a question, the DAGs that the file defines are not given back, but the answer to it.
+    """
 
     job: int
     path: str  # absolute
     folder: str  # the DAG folder: on the module search path, and what counts as the user's own code
     source: bytes
+    question: RunsQuestion | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -46,6 +83,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     looks_outside: bool = False
     timed_out: bool = False
     warnings: tuple[FileWarning, ...] = ()
+    answer: RunsAnswer | None = None
 
 
 class Question(msgspec.Struct, frozen=True, tag="question"):

@@ -55,6 +55,11 @@ MORE_CRONS: Final = (
     "@weekly",
     "@daily",
 )
+UNIONS: Final = (
+    ("30 2 * * *", "0 3 * * *"),
+    ("0 * * * *", "30 1,2 * * *"),
+    ("0 0 * * *", "*/20 1-3 * * *", "0 0 * * *"),
+)
 DELTAS: Final[tuple[Any, ...]] = (
     420,
     3600,
@@ -91,8 +96,42 @@ def restrictions() -> Iterator[Question]:
         yield _random_question(rng)
 
 
-def _random_question(rng: random.Random) -> Question:
-    kind, args = _random_timetable(rng)
+def unions_and_events() -> Iterator[Question]:
+    """Schedules of several cron expressions over the days on which clocks change, and lists of instants; with start,
+    end, catchup, last run and now in every order; and runs asked for by hand."""
+    rng = random.Random(20241027)
+    for zone, moments in CHANGES.items():
+        for moment in moments:
+            begin = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+            for crons in UNIONS:
+                for catchup, interval in ((True, 0), (False, 0), (True, 5400)):
+                    args = {"expressions": list(crons), "timezone": zone, "interval": interval}
+                    nows = [begin + timedelta(days=9)] if catchup else [begin + timedelta(hours=h) for h in (3, 9, 32)]
+                    question = _question("MultipleCronTriggerTimetable", args, begin) | {"catchup": catchup}
+                    yield question | {"now": [_iso(now) for now in nows], "times": 9 if catchup else 1}
+    for _ in range(250):
+        kind = rng.choice(["EventsTimetable", "MultipleCronTriggerTimetable"])
+        yield _random_question(rng, (kind, _random_events(rng) if kind == "EventsTimetable" else _random_union(rng)))
+
+
+def _random_union(rng: random.Random) -> Question:
+    soon = rng.choice([False, False, True, None, {"within": 600}, {"within": 86400}])
+    crons = rng.sample(MORE_CRONS[:-2], rng.randint(1, 4))
+    return {"expressions": crons, "timezone": rng.choice(list(CHANGES)), "run_immediately": soon}
+
+
+def _random_events(rng: random.Random) -> Question:
+    near = datetime.fromisoformat(rng.choice(rng.choice(list(CHANGES.values())))).replace(tzinfo=UTC)
+    dates = [_iso(near + timedelta(minutes=rng.randint(-60_000, 12_000))) for _ in range(rng.choice([0, 1, 6, 20]))]
+    return {
+        "event_dates": dates + dates[:1],  # one of them twice
+        "restrict_to_events": rng.random() < 0.5,
+        "description": rng.choice([None, "Matches"]),
+    }
+
+
+def _random_question(rng: random.Random, timetable: tuple[str, Question] | None = None) -> Question:
+    kind, args = timetable or _random_timetable(rng)
     now = _random_instant(rng)
     if rng.random() < 0.15:
         return {"kind": kind, "args": args, "manual": _iso(now)}
@@ -157,5 +196,5 @@ def _iso(instant: datetime) -> str:
 
 
 if __name__ == "__main__":
-    asked = {"daylight_saving": daylight_saving, "restrictions": restrictions}[sys.argv[1]]
+    asked = {f.__name__: f for f in (daylight_saving, restrictions, unions_and_events)}[sys.argv[1]]
     sys.stdout.writelines(json.dumps(question) + "\n" for question in asked())

@@ -14,7 +14,7 @@ from typing import Any
 from unittest import mock
 
 import pendulum
-from airflow.timetables import interval, trigger  # type: ignore[import-not-found]
+from airflow.timetables import events, interval, trigger  # type: ignore[import-not-found]
 from airflow.timetables.base import DataInterval, TimeRestriction  # type: ignore[import-not-found]
 from airflow.timetables.simple import (  # type: ignore[import-not-found]
     ContinuousTimetable,
@@ -29,14 +29,17 @@ def duration(data: Any) -> Any:
 
 
 def timetable(kind: str, args: dict[str, Any]) -> Any:
-    if kind == "CronTriggerTimetable":
+    if kind in ("CronTriggerTimetable", "MultipleCronTriggerTimetable"):
         soon = args.get("run_immediately", False)
-        return trigger.CronTriggerTimetable(
-            args["expression"],
+        return getattr(trigger, kind)(
+            *(args.get("expressions") or [args["expression"]]),
             timezone=args["timezone"],
             interval=duration(args.get("interval", 0)),
             run_immediately=timedelta(seconds=soon["within"]) if isinstance(soon, dict) else soon,
         )
+    if kind == "EventsTimetable":
+        dates = [instant(text) for text in args["event_dates"]]
+        return events.EventsTimetable(dates, args["restrict_to_events"], description=args["description"])
     if kind == "CronDataIntervalTimetable":
         return interval.CronDataIntervalTimetable(args["expression"], args["timezone"])
     if kind == "DeltaTriggerTimetable":
@@ -71,6 +74,7 @@ def answer(question: dict[str, Any]) -> Any:
             mock.patch.object(interval, "utcnow", lambda now=now: instant(now)),
             mock.patch.object(trigger, "utcnow", lambda now=now: instant(now)),
             mock.patch("airflow._shared.timezones.timezone.utcnow", lambda now=now: instant(now)),
+            mock.patch("time.time", lambda now=now: instant(now).timestamp()),
         ):
             found = asked.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
         if found is None:

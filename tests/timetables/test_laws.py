@@ -19,6 +19,8 @@ from tradewind.timetables import (
     CronTriggerTimetable,
     DeltaDataIntervalTimetable,
     DeltaTriggerTimetable,
+    EventsTimetable,
+    MultipleCronTriggerTimetable,
     NextRun,
     NullTimetable,
     OnceTimetable,
@@ -75,9 +77,16 @@ cron_triggers = st.builds(
     st.sampled_from((True, False, None, timedelta(hours=1))),
 )
 data_intervals = st.builds(CronDataIntervalTimetable, crons, zones) | st.builds(DeltaDataIntervalTimetable, deltas)
-triggers = cron_triggers | st.builds(lambda d, i: DeltaTriggerTimetable(d, interval=i), deltas, intervals)
+unions = st.builds(
+    lambda cron, zone, interval: MultipleCronTriggerTimetable(*cron, timezone=zone, interval=interval),
+    st.lists(crons, min_size=1, max_size=3),
+    zones,
+    intervals,
+)
+triggers = cron_triggers | unions | st.builds(lambda d, i: DeltaTriggerTimetable(d, interval=i), deltas, intervals)
 rhythms = data_intervals | triggers
-timetables = rhythms | st.builds(OnceTimetable) | st.builds(ContinuousTimetable) | st.builds(NullTimetable)
+events = st.builds(EventsTimetable, st.lists(instants, max_size=6), st.booleans())
+timetables = rhythms | events | st.builds(OnceTimetable) | st.builds(ContinuousTimetable) | st.builds(NullTimetable)
 
 
 @LAW
@@ -144,9 +153,8 @@ def test_nothing_is_due_outside_of_start_and_end(timetable, now, begin, length, 
     run = timetable.next_run(None, None, restriction, now)
 
     if run is not None:
-        begins = (
-            run.run_after if isinstance(timetable, CronTriggerTimetable | DeltaTriggerTimetable) else run.logical_date
-        )
+        is_trigger = "TriggerTimetable" in type(timetable).__name__
+        begins = run.run_after if is_trigger else run.logical_date
         assert restriction.earliest <= begins <= restriction.latest
 
 

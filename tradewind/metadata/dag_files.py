@@ -14,7 +14,8 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from tradewind.errors import TradewindError
-from tradewind.metadata.dag_schedule import clear_timer, next_run_after_last, set_next_run
+from tradewind.metadata.coming_runs import error_of
+from tradewind.metadata.dag_schedule import clear_timer, next_run_after_last, set_next_run, unschedulable
 from tradewind.metadata.database import ring
 from tradewind.metadata.models import Dag, DagFile, DagSource, DagTag, DagVersion
 from tradewind.metadata.source_text import decode_source
@@ -81,9 +82,12 @@ def save_file(tx: Connection, parsed: ParsedFile, now: datetime, *, paused_at_cr
             changed.append(spec.dag_id)
         try:
             set_next_run(tx, spec.dag_id, next_run_after_last(tx, spec, now))
+            error_said = error_of(tx, spec.dag_id)
         except TradewindError as error:
             set_next_run(tx, spec.dag_id, None)
-            errors.append(FileError(f"DAG {spec.dag_id!r} cannot be scheduled: {error}"))
+            error_said = str(error)
+        if error_said is not None:
+            errors.append(FileError(unschedulable(spec.dag_id, error_said)))
     removed = [] if parsed.errors else _deactivate(tx, parsed.path, keep=specs)
     if len(errors) != len(parsed.errors):
         _write_file(tx, parsed, errors, now)

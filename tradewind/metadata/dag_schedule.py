@@ -10,13 +10,16 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
 
-from tradewind.metadata.models import Dag, DagRun, DagVersion, Timer
+from tradewind.metadata import coming_runs
+from tradewind.metadata.coming_runs import Foretold, Wanted
+from tradewind.metadata.database import ring
+from tradewind.metadata.models import Dag, DagFile, DagRun, DagVersion, PassedTick, Timer
 from tradewind.metadata.timers import FIRE
 from tradewind.metadata.upsert import upsert
 from tradewind.model.events import NO_MAP
 from tradewind.model.spec import DagSpec, decode_spec
 from tradewind.model.states import RunType
-from tradewind.timetables import DataInterval, NextRun, from_spec, restriction_of
+from tradewind.timetables import DataInterval, NextRun, OwnCodeNeeded, from_spec, next_planned, restriction_of
 
 _AUTOMATED = (RunType.SCHEDULED, RunType.BACKFILL)
 
@@ -74,21 +77,100 @@ def reschedule(tx: Connection, dag_id: str, now: datetime) -> NextRun | None:
 
 
 def next_run_after_last(tx: Connection, spec: DagSpec, now: datetime) -> NextRun | None:
-    """Return the run that follows the last automated one, scheduled or backfilled, in the metadata DB."""
+    """Return the run that follows the last automated one, scheduled or backfilled, in the metadata DB.
+
+    A run that was left out, since another was under way, counts as made.
+    """
+    return next_run_after(tx, spec, *last_tick(tx, spec.dag_id), now)
+
+
+def last_tick(tx: Connection, dag_id: str) -> tuple[DataInterval | None, datetime | None]:
+    """Return where the schedule of a DAG stands: the newest interval that it has dealt with, and when that was due."""
     last = tx.execute(
-        select(DagRun.run_after, DagRun.data_interval_start, DagRun.data_interval_end)
-        .where(DagRun.dag_id == spec.dag_id, DagRun.run_type.in_(_AUTOMATED), DagRun.logical_date.is_not(None))
+        select(DagRun.run_after, DagRun.data_interval_start, DagRun.data_interval_end, DagRun.logical_date)
+        .where(DagRun.dag_id == dag_id, DagRun.run_type.in_(_AUTOMATED), DagRun.logical_date.is_not(None))
         .order_by(DagRun.logical_date.desc())
         .limit(1)
     ).one_or_none()
+    passed = tx.execute(
+        select(PassedTick.run_after, PassedTick.interval_start, PassedTick.interval_end).where(
+            PassedTick.dag_id == dag_id
+        )
+    ).one_or_none()
+    if passed is not None and (last is None or passed.interval_start > last.logical_date):
+        return DataInterval(passed.interval_start, passed.interval_end), passed.run_after
     if last is None:
-        return compute_next(spec, None, None, now)
+        return None, None
     start, end = last.data_interval_start, last.data_interval_end
-    return compute_next(spec, DataInterval(start, end) if start and end else None, last.run_after, now)
+    return (DataInterval(start, end) if start and end else None), last.run_after
+
+
+def next_run_after(
+    tx: Connection, spec: DagSpec, last_interval: DataInterval | None, last_run_after: datetime | None, now: datetime
+) -> NextRun | None:
+    """Return the run that follows the one given (None: the first). Of a timetable that is the user's own: what it has
+    foretold; None while nobody knows, and then it is asked."""
+    try:
+        return compute_next(spec, last_interval, last_run_after, now)
+    except OwnCodeNeeded:
+        return coming_runs.find_following(tx, spec.dag_id, last_interval, catchup=spec.catchup, now=now)
+
+
+def pass_over(tx: Connection, dag_id: str, interval: DataInterval, run_after: datetime) -> None:
+    """Note that no run is made for a tick, so that the schedule goes on behind it."""
+    values = {"run_after": run_after, "interval_start": interval.start, "interval_end": interval.end}
+    upsert(tx, PassedTick, {"dag_id": dag_id}, values)
+
+
+def preview_runs(tx: Connection, spec: DagSpec, first: NextRun | None, count: int, now: datetime) -> list[NextRun]:
+    """Return up to ``count`` coming runs of a DAG, ``first`` the first of them; as many as anybody can know."""
+    found: list[NextRun] = []
+    foretold = coming_runs.window_of(tx, spec.dag_id)
+    following = first
+    while following is not None and len(found) < count:
+        found.append(following)
+        now = max(now, following.run_after)
+        try:
+            following = compute_next(spec, following.interval, following.run_after, now)
+        except OwnCodeNeeded:
+            following = next((run for run in foretold if run.logical_date > found[-1].logical_date), None)
+    return found
+
+
+def take_foretold(tx: Connection, wanted: Wanted, last: DataInterval | None, said: Foretold, now: datetime) -> bool:
+    """Store what the user's own timetable said about the runs that follow ``last``, and set the next one.
+
+    Returns:
+        False when the DAG has another version by now, or stands elsewhere in its schedule: then it is asked again.
+    """
+    this = select(Dag.version_id, Dag.file_path).where(Dag.dag_id == wanted.dag_id).with_for_update()
+    row = tx.execute(this).one_or_none()
+    if row is None or row.version_id != wanted.version_id or last_tick(tx, wanted.dag_id)[0] != last:
+        return False
+    coming_runs.store(tx, wanted.dag_id, wanted.version_id, last, said)
+    if said.error is None:
+        reschedule(tx, wanted.dag_id, now)
+    else:
+        set_next_run(tx, wanted.dag_id, None)
+        silent = update(DagFile).where(DagFile.path == row.file_path, DagFile.error.is_(None))
+        text = unschedulable(wanted.dag_id, said.error)
+        tx.execute(silent.values(error=text, traceback=text))
+    ring(tx, "dag")
+    return True
+
+
+def unschedulable(dag_id: str, why: str) -> str:
+    """Return what is told of a DAG that is good but for its schedule."""
+    return f"DAG {dag_id!r} cannot be scheduled: {why}"
 
 
 def compute_next(
     spec: DagSpec, last_interval: DataInterval | None, last_run_after: datetime | None, now: datetime
 ) -> NextRun | None:
-    """Return the run that follows the one given (None: the first), by the DAG's timetable, dates and catchup. Pure."""
-    return from_spec(spec.timetable).next_run(last_interval, last_run_after, restriction_of(spec), now)
+    """Return the run that follows the one given (None: the first), by all that the DAG says of its schedule. Pure.
+
+    Raises:
+        OwnCodeNeeded: the timetable is the user's own code, which must not run here.
+    """
+    timetable = from_spec(spec.timetable)
+    return next_planned(spec, timetable, restriction_of(spec), last_interval, last_run_after, now)

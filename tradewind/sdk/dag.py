@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from tradewind.errors import DagError, DuplicateTaskId, NotFound
 from tradewind.sdk import arguments, zones
+from tradewind.sdk.calendars import excluded_days
 from tradewind.sdk.current import pop_dag, pop_group, push_dag, push_group
 from tradewind.sdk.dag_arguments import ARGUMENTS, RENAMED, DagArguments
 from tradewind.sdk.params import ParamsDict
@@ -39,8 +40,10 @@ class DAG:
         if isinstance(self.default_args.get("params"), Mapping):
             self.params = ParamsDict({**self.default_args.pop("params"), **self.params.declared()})
         self._settle_dates()
+        self._settle_policy(given)
         caller = arguments.calling_frame()
         self.fileloc = caller.f_code.co_filename
+        self.excluded = excluded_days(self.who, self.exclude_dates, self.folder)
         self.made_at = (caller.f_code.co_filename, caller.f_lineno)
         self.edge_labels: dict[tuple[str, str], str] = {}
         self.task_dict: dict[str, BaseOperator] = {}
@@ -61,6 +64,11 @@ class DAG:
         max_active_tasks: int
         max_active_runs: int
         max_consecutive_failed_dag_runs: int
+        pause_on_failure: bool
+        overlap: str
+        catchup_window: timedelta | None
+        jitter: timedelta | None
+        exclude_dates: Any
         dagrun_timeout: timedelta | None
         catchup: bool
         on_success_callback: list[Callable[..., Any]]
@@ -83,6 +91,21 @@ class DAG:
         self.timezone: tzinfo = zones.zone_of(self.who, self.start_date or self.end_date)
         self.start_date = zones.aware(self.start_date, self.timezone)
         self.end_date = zones.aware(self.end_date, self.timezone)
+
+    def _settle_policy(self, given: Mapping[str, Any]) -> None:
+        """Let the wishes about runs that meet or fail say the same in other arguments."""
+        if self.pause_on_failure:
+            if self.max_consecutive_failed_dag_runs and "max_consecutive_failed_dag_runs" in given:
+                raise arguments.wrong(
+                    self.who, "pause_on_failure", True, "left out, since max_consecutive_failed_dag_runs is given"
+                )
+            self.max_consecutive_failed_dag_runs = 1
+        if self.overlap != "allow":
+            if "max_active_runs" in given and self.max_active_runs > 1:
+                raise arguments.wrong(
+                    self.who, "max_active_runs", self.max_active_runs, f"1 or left out with overlap={self.overlap!r}"
+                )
+            self.max_active_runs = 1
 
     def _default_date(self, name: str) -> datetime | None:
         date: datetime | None = arguments.optional_instant(

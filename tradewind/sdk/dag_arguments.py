@@ -10,6 +10,9 @@ from tradewind.sdk import arguments, defaults
 from tradewind.sdk.operator_arguments import Argument
 from tradewind.sdk.params import ParamsDict
 
+OVERLAPS: Final = ("allow", "skip", "buffer_one", "buffer_all", "cancel_other")
+"""What a scheduled run can do when another run of its DAG is under way."""
+
 Callbacks = Callable[..., Any] | list[Callable[..., Any]] | None
 
 
@@ -28,6 +31,11 @@ class DagArguments(TypedDict, total=False):
     max_active_tasks: int
     max_active_runs: int
     max_consecutive_failed_dag_runs: int
+    pause_on_failure: bool
+    overlap: str
+    catchup_window: timedelta | None
+    jitter: timedelta | None
+    exclude_dates: Any
     dagrun_timeout: timedelta | None
     catchup: bool
     on_success_callback: Callbacks
@@ -94,6 +102,13 @@ def _links(who: str, name: str, value: Any) -> dict[str, str]:
     return links
 
 
+def _positive(who: str, name: str, value: Any) -> timedelta | None:
+    duration: timedelta | None = arguments.optional_duration(who, name, value)
+    if duration is not None and duration <= timedelta(0):
+        raise arguments.wrong(who, name, value, "a duration above zero, or None")
+    return duration
+
+
 def _undefined(who: str, name: str, value: Any) -> Any:
     if value is not None and not isinstance(value, type):
         raise arguments.wrong(who, name, value, "a class of jinja2 such as jinja2.Undefined")
@@ -103,11 +118,6 @@ def _undefined(who: str, name: str, value: Any) -> Any:
 _callbacks: Final = arguments.ignored(
     "callbacks of runs are not supported yet. Set it for tasks, in default_args, or remove it.", arguments.callbacks
 )
-_max_failures: Final = arguments.ignored(
-    "a DAG is not paused by failures yet. Pause it in on_failure_callback= of its tasks, or remove it.",
-    arguments.at_least(0),
-)
-
 ARGUMENTS: Final[dict[str, Argument]] = {
     # obeyed
     "schedule": Argument(lambda _who, _name, value: value),  # checked by the timetables
@@ -121,8 +131,18 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     "user_defined_filters": Argument(_dict),
     "max_active_tasks": Argument(arguments.at_least(1), lambda: defaults.current().max_active_tasks),
     "max_active_runs": Argument(arguments.at_least(1), lambda: defaults.current().max_active_runs),
+    "max_consecutive_failed_dag_runs": Argument(
+        arguments.at_least(0), lambda: defaults.current().max_consecutive_failed_dag_runs
+    ),
     "dagrun_timeout": Argument(arguments.optional_duration),
     "catchup": Argument(arguments.boolean, lambda: defaults.current().catchup),
+    # schedule policies of our own
+    "pause_on_failure": Argument(arguments.boolean, _is(False)),
+    "overlap": Argument(arguments.one_of(OVERLAPS), _is("allow")),
+    "catchup_window": Argument(_positive),
+    "jitter": Argument(_positive),
+    "exclude_dates": Argument(lambda _who, _name, value: value),  # made plain by the DAG, which knows its folder
+    # Airflow's again
     "doc_md": Argument(arguments.optional_text),
     "params": Argument(_params),
     "is_paused_upon_creation": Argument(arguments.optional_boolean),
@@ -136,7 +156,6 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     # accepted, without effect
     "on_success_callback": Argument(_callbacks),
     "on_failure_callback": Argument(_callbacks),
-    "max_consecutive_failed_dag_runs": Argument(_max_failures, _is(0)),
     "access_control": Argument(arguments.ignored("roles hold for all DAGs. Remove it.")),
     "sla_miss_callback": Argument(
         arguments.ignored("Airflow 3 ignores it as well. Remove it; dagrun_timeout= limits the time of a run.")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tradewind.errors import DagError
-from tradewind.model.spec import DagSpec, GroupSpec, ParamSpec, TaskSpec
+from tradewind.model.spec import DagSpec, GroupSpec, ParamSpec, SchedulePolicy, TaskSpec
 from tradewind.sdk.exceptions import NotSupportedYet, ParamValidationError
 from tradewind.sdk.graph import check_acyclic, effective_weights
 from tradewind.sdk.operator import BaseOperator
@@ -52,6 +52,7 @@ def to_spec(dag: DAG) -> DagSpec:
         max_active_runs=dag.max_active_runs,
         max_active_tasks=dag.max_active_tasks,
         max_consecutive_failed_dag_runs=dag.max_consecutive_failed_dag_runs,
+        policy=_policy(dag),
         dagrun_timeout_seconds=_seconds(dag.dagrun_timeout),
         fail_fast=dag.fail_fast,
         is_paused_upon_creation=dag.is_paused_upon_creation,
@@ -146,12 +147,32 @@ def _params(who: str, params: ParamsDict, *, must_be_valid: bool) -> dict[str, P
     return specs
 
 
+def _policy(dag: DAG) -> SchedulePolicy:
+    return SchedulePolicy(
+        overlap=dag.overlap,
+        catchup_window_seconds=_seconds(dag.catchup_window),
+        jitter_seconds=_seconds(dag.jitter) or 0.0,
+        excluded=dag.excluded,
+    )
+
+
 def _check_schedule(dag: DAG) -> None:
     if dag.start_date and dag.end_date and dag.end_date < dag.start_date:
         raise DagError(f"{dag.who}: end_date {dag.end_date} is before start_date {dag.start_date}. Exchange them.")
     if dag.catchup and dag.schedule is not None and dag.start_date is None:
         raise DagError(
             f"{dag.who}: catchup=True needs a start_date, since it says where to begin. Give one, or set catchup=False."
+        )
+    dag.timetable.check()
+    if dag.timetable.active_runs_limit is not None and (dag.jitter or dag.excluded):
+        raise DagError(
+            f"{dag.who}: the schedule {dag.timetable.summary!r} has no instants of its own, so jitter and "
+            "exclude_dates mean nothing to it. Remove them."
+        )
+    if dag.catchup_window is not None and not dag.catchup:
+        raise DagError(
+            f"{dag.who}: catchup_window says how far back catchup goes, but catchup is off. Set catchup=True, or "
+            "remove catchup_window."
         )
     limit = dag.timetable.active_runs_limit
     if limit is not None and dag.max_active_runs > limit:

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 from tradewind.timetables.base import DataInterval, NextRun, Restriction, Timetable
+from tradewind.timetables.events import EventsTimetable
 from tradewind.timetables.factory import from_spec, timetable_for
 from tradewind.timetables.interval import CronDataIntervalTimetable, DeltaDataIntervalTimetable
+from tradewind.timetables.multiple import MultipleCronTriggerTimetable
+from tradewind.timetables.own import OwnCodeNeeded, OwnTimetable, needs_own_code
+from tradewind.timetables.policy import is_excluded, next_planned
 from tradewind.timetables.preview import preview, restriction_of
 from tradewind.timetables.simple import ContinuousTimetable, NullTimetable, OnceTimetable
 from tradewind.timetables.trigger import CronTriggerTimetable, DeltaTriggerTimetable
+from tradewind.timetables.values import DagRunInfo, TimeRestriction
 
 __all__ = [
     "ContinuousTimetable",
     "CronDataIntervalTimetable",
     "CronTriggerTimetable",
+    "DagRunInfo",
     "DataInterval",
     "DeltaDataIntervalTimetable",
     "DeltaTriggerTimetable",
+    "EventsTimetable",
+    "MultipleCronTriggerTimetable",
     "NextRun",
     "NullTimetable",
     "OnceTimetable",
+    "OwnCodeNeeded",
+    "OwnTimetable",
     "Restriction",
+    "TimeRestriction",
     "Timetable",
     "from_spec",
+    "is_excluded",
+    "needs_own_code",
+    "next_planned",
     "preview",
     "restriction_of",
     "timetable_for",

@@ -8,62 +8,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from tradewind.model.spec import TimetableSpec
 from tradewind.model.states import RunType
+from tradewind.timetables.own_code import OWN_KIND, OwnCode
+from tradewind.timetables.values import DataInterval, NextRun, Restriction
+
+__all__ = ["DataInterval", "NextRun", "Restriction", "Timetable"]
 
 
-class DataInterval(NamedTuple):
-    """The span of time whose data a run is about. ``start == end`` for schedules that only say when to run."""
-
-    start: datetime
-    end: datetime
-
-    @classmethod
-    def exact(cls, at: datetime) -> DataInterval:
-        """Return the interval that is one instant."""
-        return cls(at, at)
-
-
-@dataclass(frozen=True, slots=True)
-class Restriction:
-    """What a DAG says beside its schedule.
-
-    Attributes:
-        earliest: no run before it (``start_date``); None: not said.
-        latest: no run after it (``end_date``), itself included; None: no end.
-        catchup: whether runs that were missed are made one by one; else only the newest of them is.
-    """
-
-    earliest: datetime | None = None
-    latest: datetime | None = None
-    catchup: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NextRun:
-    """A run that will be made.
-
-    Attributes:
-        run_after: the instant at which it is due.
-        logical_date: its name on the time axis: the start of the interval.
-        interval: the data it is about.
-    """
-
-    run_after: datetime
-    logical_date: datetime
-    interval: DataInterval
-
-    @classmethod
-    def over(cls, start: datetime, end: datetime) -> NextRun:
-        """Return the run that is due at the end of an interval."""
-        return cls(end, start, DataInterval(start, end))
-
-
-class Timetable(ABC):
+class Timetable(OwnCode, ABC):
     """A schedule. Two timetables are equal when their specs are.
 
     Attributes:
@@ -109,7 +65,12 @@ class Timetable(ABC):
         """Return the timetable whose ``_args`` these are."""
 
     def run_id(
-        self, run_type: RunType, run_after: datetime, logical_date: datetime | None = None, unique: str = ""
+        self,
+        run_type: RunType,
+        run_after: datetime,
+        logical_date: datetime | None = None,
+        unique: str = "",
+        interval: DataInterval | None = None,  # only own timetables look at it
     ) -> str:
         """Return the name of a run, as Airflow makes it: by when it is due, not by its logical date.
 
@@ -123,7 +84,13 @@ class Timetable(ABC):
         return name if logical_date is not None or not unique else f"{name}_{unique}"
 
     def to_spec(self) -> TimetableSpec:
-        """Return the timetable as plain data: its kind is the name of the class."""
+        """Return the timetable as plain data: its kind is the name of the class; one kind holds all users' own.
+
+        Raises:
+            DagError: the user's own timetable cannot say what it is.
+        """
+        if self.is_own:
+            return TimetableSpec(OWN_KIND, self._args(), self.summary or type(self).__name__, self.description)
         return TimetableSpec(type(self).__name__, self._args(), self.summary, self.description)
 
     def __eq__(self, other: object) -> bool:

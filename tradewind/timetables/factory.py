@@ -12,7 +12,10 @@ from tradewind.errors import DagError, did_you_mean
 from tradewind.model.spec import TimetableSpec
 from tradewind.timetables.base import Timetable
 from tradewind.timetables.cronwords import PRESETS
+from tradewind.timetables.events import EventsTimetable
 from tradewind.timetables.interval import CronDataIntervalTimetable, DeltaDataIntervalTimetable
+from tradewind.timetables.multiple import MultipleCronTriggerTimetable
+from tradewind.timetables.own import OwnTimetable
 from tradewind.timetables.simple import ContinuousTimetable, NullTimetable, OnceTimetable
 from tradewind.timetables.trigger import CronTriggerTimetable, DeltaTriggerTimetable
 
@@ -25,8 +28,11 @@ _KINDS: Final[Mapping[str, type[Timetable]]] = {
         CronTriggerTimetable,
         DeltaDataIntervalTimetable,
         DeltaTriggerTimetable,
+        EventsTimetable,
+        MultipleCronTriggerTimetable,
         NullTimetable,
         OnceTimetable,
+        OwnTimetable,
     )
 }
 

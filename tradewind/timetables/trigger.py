@@ -107,9 +107,7 @@ class CronTriggerTimetable(_TriggerTimetable):
         self.expression = expand_preset(cron)
         self.timezone = zone_of(timezone)
         self.interval = check_delta(interval, "The interval of CronTriggerTimetable")
-        if not (run_immediately is None or isinstance(run_immediately, bool | timedelta)):
-            raise DagError(f"run_immediately is {run_immediately!r}; expected True, False or a timedelta.")
-        self.run_immediately = run_immediately
+        self.run_immediately = check_run_immediately(run_immediately)
         self._ticks = CronTicks(self.expression, self.timezone)
         self.summary = self.expression
         self.description = describe_cron(self.expression)
@@ -126,16 +124,37 @@ class CronTriggerTimetable(_TriggerTimetable):
     def _args(self) -> Mapping[str, Any]:
         args: dict[str, Any] = {"expression": self.expression, "timezone": zone_name(self.timezone)}
         args["interval"] = encode_delta(self.interval)
-        soon = self.run_immediately
-        args["run_immediately"] = {"within": encode_delta(soon)} if isinstance(soon, timedelta) else soon
+        args["run_immediately"] = encode_run_immediately(self.run_immediately)
         return args
 
     @classmethod
     def _from_args(cls, args: Mapping[str, Any]) -> CronTriggerTimetable:
-        soon = args["run_immediately"]
         return cls(
             args["expression"],
             timezone=args["timezone"],
             interval=decode_delta(args["interval"]),
-            run_immediately=timedelta(seconds=soon["within"]) if isinstance(soon, Mapping) else soon,
+            run_immediately=decode_run_immediately(args["run_immediately"]),
         )
+
+
+def check_run_immediately(value: object) -> bool | timedelta | None:
+    """Return ``value`` when it can say whether a new DAG begins with a tick that is past.
+
+    Raises:
+        DagError: it is something else.
+    """
+    if not (value is None or isinstance(value, bool | timedelta)):
+        raise DagError(f"run_immediately is {value!r}; expected True, False or a timedelta.")
+    return value
+
+
+def encode_run_immediately(value: bool | timedelta | None) -> Any:
+    """Return plain data for it."""
+    return {"within": encode_delta(value)} if isinstance(value, timedelta) else value
+
+
+def decode_run_immediately(data: Any) -> bool | timedelta | None:
+    """Return what :func:`encode_run_immediately` stored."""
+    if isinstance(data, Mapping):
+        return timedelta(seconds=data["within"])
+    return check_run_immediately(data)

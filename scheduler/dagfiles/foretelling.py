@@ -1,0 +1,58 @@
+"""What does a timetable say that is the user's own code? Asked here, in the process that has read its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from scheduler.dagfiles.protocol import RunAnswer, RunsAnswer, RunsQuestion
+from tradewind.errors import DagError
+from tradewind.model.states import RunType
+from tradewind.sdk.dag import DAG
+from tradewind.sdk.serialize import to_spec
+from tradewind.timetables import DataInterval, next_planned, restriction_of
+
+
+def answer_about_runs(dags: Sequence[DAG], question: RunsQuestion, redact: Callable[[str], str]) -> RunsAnswer:
+    """Return what the timetable of a DAG says, or why it says nothing."""
+    dag = next((dag for dag in dags if dag.dag_id == question.dag_id), None)
+    if dag is None:
+        return RunsAnswer(error="its file no longer defines it")
+    try:
+        return _by_hand(dag, question) if question.manual_at is not None else _coming(dag, question)
+    except (DagError, ValueError, TypeError) as error:
+        return RunsAnswer(error=redact(str(error)))
+
+
+def _coming(dag: DAG, question: RunsQuestion) -> RunsAnswer:
+    spec, timetable = to_spec(dag), dag.timetable
+    restriction, now = restriction_of(spec), question.now
+    last = DataInterval(question.last_start, question.last_end) if question.last_start and question.last_end else None
+    last_run_after = question.last_run_after
+    count = question.count if timetable.active_runs_limit is None else 1  # else it depends on how long runs take
+    found: list[RunAnswer] = []
+    for _ in range(count):
+        run = next_planned(spec, timetable, restriction, last, last_run_after, now)
+        if run is None:
+            return RunsAnswer(tuple(found), is_last=True)
+        if last is not None and run.logical_date <= last.start:
+            raise DagError(
+                f"after the run of {last.start.isoformat()} it gives one of {run.logical_date.isoformat()}; the start "
+                "of the data interval must grow from run to run"
+            )
+        last, last_run_after, now = run.interval, run.run_after, max(now, run.run_after)
+        run_id = _run_id(dag, RunType.SCHEDULED, run.run_after, run.interval)
+        found.append(RunAnswer(run.run_after, *run.interval, run_id))
+    return RunsAnswer(tuple(found))
+
+
+def _by_hand(dag: DAG, question: RunsQuestion) -> RunsAnswer:
+    assert question.manual_at is not None
+    interval = dag.timetable.manual_interval(question.manual_at)
+    run_id = _run_id(dag, RunType.MANUAL, question.now, interval)
+    return RunsAnswer((RunAnswer(question.now, *interval, run_id),))
+
+
+def _run_id(dag: DAG, run_type: RunType, run_after: datetime, interval: DataInterval) -> str:
+    timetable = dag.timetable
+    return timetable.run_id(run_type, run_after, interval.start, interval=interval) if timetable.is_own else ""
