@@ -231,6 +231,30 @@ class Operators:
 
     default_owner: str = option("airflow", required, "Owner of tasks that name none.")
     default_queue: str = option("default", required, "Queue of tasks that name none.")
+    default_deferrable: bool = option(
+        "False",
+        boolean,
+        "Whether operators that can wait without a slot, in the triggerer, do so when they say nothing.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Triggerer:
+    """Running the triggers of tasks that wait without a slot."""
+
+    capacity: int = option(
+        "10000",
+        integer(0),
+        "How many triggers one triggerer runs at most; further ones wait for another, or for room. Each scheduler is a "
+        "triggerer too. 0: the scheduler is none; start `tradewind triggerer --capacity` somewhere.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensors:
+    """What sensors get when they say nothing."""
+
+    default_timeout: float = option("604800", number(), "Seconds that a sensor waits before it fails. A week.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +284,8 @@ class Config:
     api: Api
     logging: Logging
     operators: Operators
+    sensors: Sensors
+    triggerer: Triggerer
     sources: Mapping[tuple[str, str], Source] = field(repr=False)
     texts: Mapping[tuple[str, str], str] = field(repr=False)
     warnings: tuple[str, ...] = ()
@@ -277,6 +303,8 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "api": Api,
     "logging": Logging,
     "operators": Operators,
+    "sensors": Sensors,
+    "triggerer": Triggerer,
 }
 """Section name -> its options. Names are those of the fields of :class:`Config`; a test holds it so."""
 

@@ -18,6 +18,7 @@ class Defaults:
     timezone: str = "UTC"
     max_active_runs: int = 16
     max_active_tasks: int = 16
+    max_consecutive_failed_dag_runs: int = 0
     catchup: bool = False
     create_cron_data_intervals: bool = False
     owner: str = "airflow"
@@ -25,6 +26,8 @@ class Defaults:
     retries: int = 0
     retry_delay_seconds: float = 300.0
     execution_timeout_seconds: float | None = None
+    deferrable: bool = False
+    sensor_timeout_seconds: float = 604800.0
 
     @property
     def retry_delay(self) -> timedelta:
@@ -45,6 +48,7 @@ class Defaults:
             timezone=str(core.default_timezone),
             max_active_runs=core.max_active_runs_per_dag,
             max_active_tasks=core.max_active_tasks_per_dag,
+            max_consecutive_failed_dag_runs=core.max_consecutive_failed_dag_runs_per_dag,
             catchup=scheduler.catchup_by_default,
             create_cron_data_intervals=scheduler.create_cron_data_intervals,
             owner=operators.default_owner,
@@ -52,6 +56,8 @@ class Defaults:
             retries=core.default_task_retries,
             retry_delay_seconds=_seconds(core.default_task_retry_delay),
             execution_timeout_seconds=_seconds_or_none(core.default_task_execution_timeout),
+            deferrable=operators.default_deferrable,
+            sensor_timeout_seconds=_seconds(config.sensors.default_timeout),
         )
 
 

@@ -1,0 +1,209 @@
+"""How does a run come to be that somebody asks for: a person, another program, a task of another run?"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete
+
+from tradewind.errors import Conflict, UsageError, did_you_mean
+from tradewind.metadata import coming_runs, dags, runs
+from tradewind.metadata.database import ring
+from tradewind.metadata.models import DagRun
+from tradewind.metadata.runs import NewRun, RunRecord
+from tradewind.model.spec import DagSpec
+from tradewind.model.states import FINAL_RUN_STATES, RunType
+from tradewind.timetables import DataInterval, NextRun, OwnCodeNeeded, Timetable, from_spec
+
+
+class Unset(Enum):
+    """Tells "not given" from None."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """The run that was created."""
+
+    pk: int
+    dag_id: str
+    run_id: str
+    logical_date: datetime | None
+    run_after: datetime
+    is_dag_paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WantedRun:
+    """A run that is asked for.
+
+    Attributes:
+        run_id: None: one is made.
+        logical_date: an instant; None for a run without one; not given: now.
+        run_after: when it is due; None: now.
+        conf: overrides the defaults of the DAG's params, and is validated by them.
+    """
+
+    dag_id: str
+    run_id: str | None = None
+    logical_date: datetime | Unset | None = UNSET
+    run_after: datetime | None = None
+    conf: Mapping[str, Any] | None = None
+    note: str | None = None
+    run_type: RunType = RunType.MANUAL
+    triggered_by: str = "cli"
+    user: str | None = None
+
+
+def create_run(tx: Connection, wanted: WantedRun, now: datetime, foretold: NextRun | None = None) -> RunSummary:
+    """Create a run that somebody asked for, and ring for the scheduler. A paused DAG runs exactly this run.
+
+    Args:
+        foretold: what a timetable that is the user's own code said of this run; None: it was not asked, and if need be
+            the run is about the newest interval that it foretold and that is over.
+
+    Raises:
+        NotFound: no such DAG.
+        Conflict: the DAG's file is gone, or there is a run with that id or that logical date.
+        UsageError: ``conf`` does not fit the params, or ``run_id`` cannot be one, or ``run_after`` lies ahead.
+    """
+    dag = dags.get_dag(tx, wanted.dag_id)
+    if not dag.is_active or dag.version_id is None:
+        raise Conflict(
+            f"DAG {dag.dag_id!r} is no longer defined by {dag.file_path!r}, so it cannot run. Put the file back first."
+        )
+    spec = dags.load_spec(tx, dag.version_id)
+    given = dict(wanted.conf or {})
+    validate_conf(spec, given)
+    timetable = from_spec(spec.timetable)
+    run_after = _checked_run_after(wanted.run_after, now)
+    at = now if isinstance(wanted.logical_date, Unset) else wanted.logical_date
+    interval = None if at is None else _interval(tx, dag.dag_id, timetable, at, foretold)
+    run_id = wanted.run_id
+    if run_id is None:
+        usual = timetable.run_id(wanted.run_type, run_after, at, unique=secrets.token_hex(4))
+        run_id = _free_run_id(tx, dag.dag_id, (foretold.run_id if foretold else "") or usual)
+    new = NewRun(
+        dag_id=dag.dag_id,
+        run_id=_checked_run_id(run_id),
+        version_id=dag.version_id,
+        run_type=wanted.run_type,
+        triggered_by=wanted.triggered_by,
+        run_after=run_after,
+        logical_date=at,
+        data_interval_start=interval.start if interval else None,
+        data_interval_end=interval.end if interval else None,
+        conf=given,
+        note=wanted.note,
+        triggering_user=wanted.user,
+    )
+    pk = runs.insert_run(tx, new, now)
+    ring(tx, "run")
+    return RunSummary(pk, dag.dag_id, new.run_id, new.logical_date, new.run_after, dag.is_paused)
+
+
+def _interval(
+    tx: Connection, dag_id: str, timetable: Timetable, at: datetime, foretold: NextRun | None
+) -> DataInterval:
+    if foretold is not None:
+        return foretold.interval
+    try:
+        return timetable.manual_interval(at)
+    except OwnCodeNeeded:
+        over = [run.interval for run in coming_runs.window_of(tx, dag_id) if run.interval.end <= at]
+        return over[-1] if over else DataInterval.exact(at)
+
+
+def find_twin(tx: Connection, wanted: WantedRun) -> RunRecord | None:
+    """Return the run that is in the way of a wanted one: with its id, else with its logical date; or None."""
+    if wanted.run_id is not None:
+        found = runs.find_run(tx, wanted.dag_id, wanted.run_id)
+        if found is not None:
+            return found
+    if wanted.logical_date is None or isinstance(wanted.logical_date, Unset):
+        return None
+    return runs.find_run_at(tx, wanted.dag_id, wanted.logical_date)
+
+
+def run_again(tx: Connection, run: RunRecord, now: datetime) -> None:
+    """Put a new run in the place of one that has ended: its names, dates and conf, the DAG as it is today.
+
+    What the old one left, its log and its XComs, is gone.
+
+    Raises:
+        Conflict: it has not ended.
+    """
+    if run.state not in FINAL_RUN_STATES:
+        raise Conflict(
+            f"Run {run.run_id!r} of DAG {run.dag_id!r} is {run.state.value}, and only a run that has ended can be run "
+            "again. Wait until it has."
+        )
+    version_id, _ = dags.load_newest_spec(tx, run.dag_id)
+    tx.execute(delete(DagRun).where(DagRun.id == run.pk))
+    shared = {name: getattr(run, name) for name in NewRun.__dataclass_fields__ if hasattr(run, name)}
+    runs.insert_run(tx, replace(NewRun(**shared), version_id=version_id), now)
+    ring(tx, "run")
+
+
+def _checked_run_after(run_after: datetime | None, now: datetime) -> datetime:
+    if run_after is not None and run_after > now:
+        raise UsageError(
+            f"run_after is {run_after.isoformat()}, which lies ahead, and a run that is asked for begins at once. "
+            "Wait until then before it is triggered, e.g. with DateTimeSensor."
+        )
+    return run_after or now
+
+
+def _checked_run_id(run_id: str) -> str:
+    if not run_id.strip() or len(run_id) > 250 or "/" in run_id or any(ord(c) < 32 for c in run_id):
+        raise UsageError(
+            f"The run id {run_id!r} cannot be used: it must have 1 to 250 characters, without '/' and control "
+            "characters. Give another, or none to have one made."
+        )
+    return run_id
+
+
+def _free_run_id(tx: Connection, dag_id: str, wanted: str) -> str:
+    """Two triggers within one microsecond must not meet."""
+    number, run_id = 1, wanted
+    while runs.find_run(tx, dag_id, run_id) is not None:
+        number += 1
+        run_id = f"{wanted}_{number}"
+    return run_id
+
+
+def validate_conf(spec: DagSpec, conf: Mapping[str, Any]) -> None:
+    """Check the conf of a run against the DAG's params.
+
+    Raises:
+        UsageError: a value does not fit, or a required one is missing; names the param, the value and the schema.
+    """
+    if not spec.params:
+        return
+    # Imported when first used: megabytes that only DAGs with params need.
+    import jsonschema
+
+    for name, param in spec.params.items():
+        if name not in conf and not param.has_default:
+            known = did_you_mean(name, conf)
+            raise UsageError(
+                f"DAG {spec.dag_id!r} needs a value for param {name!r}, which has no default.{known} "
+                f'Give it in the conf, e.g. {{"{name}": ...}}.'
+            )
+        value = conf.get(name, param.default)
+        try:
+            jsonschema.validate(value, dict(param.schema), format_checker=jsonschema.FormatChecker())
+        except jsonschema.ValidationError as error:
+            raise UsageError(
+                f"Param {name!r} of DAG {spec.dag_id!r} cannot be {value!r}: {error.message}. "
+                f"Its schema is {dict(param.schema)!r}."
+            ) from None

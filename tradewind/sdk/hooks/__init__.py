@@ -1,0 +1,1 @@
+"""The hooks that every installation has: how tasks reach other systems."""
