@@ -26,13 +26,14 @@ from scheduler.versions import VersionCache
 from tradewind.metadata import inbox, runs
 from tradewind.metadata.commit import NewAttempt, RunChange, commit_runs
 from tradewind.metadata.database import ring
+from tradewind.metadata.failures import failure_timers
 from tradewind.metadata.inbox import InboxRow
 from tradewind.metadata.past import next_run
 from tradewind.metadata.runs import RunRecord
 from tradewind.metadata.timers import TimerRow, set_timers
 from tradewind.metadata.waits import NewWait
 from tradewind.model.orders import AttemptOrder, AttemptStarted, Fact
-from tradewind.model.states import FINAL_RUN_STATES, RunState, TaskState
+from tradewind.model.states import FINAL_RUN_STATES, RunEvent, RunState, TaskState
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +132,7 @@ class Advancer:
             _change(planner.plan, attempts[run_pk]) for run_pk, planner in planners.items() if not planner.plan.is_empty
         ]
         written = commit_runs(tx, changes, now)
-        woken = self._wake_next(tx, now, written)
+        woken = self._wake_next(tx, now, written) | self._watch_failures(tx, now, written)
         if self.has_peers and any(change.ended for change in written):
             ring(tx, SLOTS)  # tasks that others hold may wait for the slots that are free now
         step = self._settle(tx, now, changes, written, planners)
@@ -213,6 +214,17 @@ class Advancer:
         return task is not None and task.state is TaskState.SCHEDULED
 
     # --- after the write ---------------------------------------------------------------------------------------------
+
+    def _watch_failures(self, tx: Connection, now: datetime, written: Sequence[RunChange]) -> bool:
+        """Where a run has failed whose DAG may have to pause, set the timer for that. Returns whether there was any."""
+        timers = [
+            timer
+            for change in written
+            if any(event.kind is RunEvent.FAILED for event in change.events)
+            for timer in failure_timers(self._held[change.run.pk].version.spec, change.run.pk, now)
+        ]
+        set_timers(tx, timers)
+        return bool(timers)
 
     def _wake_next(self, tx: Connection, now: datetime, written: Sequence[RunChange]) -> bool:
         """Where a task that the next run looks at has ended, set that run's timer. Returns whether there was any."""

@@ -21,9 +21,9 @@ from tradewind.model.states import RunState
 log = logging.getLogger(__name__)
 
 
-def failure_timers(spec: DagSpec, run_pk: int, state: RunState, now: datetime) -> list[TimerRow]:
-    """Return the timer that the commit of a run's end sets, so that somebody looks whether the DAG must pause."""
-    if state is not RunState.FAILED or not spec.max_consecutive_failed_dag_runs:
+def failure_timers(spec: DagSpec, run_pk: int, now: datetime) -> list[TimerRow]:
+    """Return the timer that the end of a failed run sets, so that somebody looks whether the DAG must pause."""
+    if not spec.max_consecutive_failed_dag_runs:
         return []
     return [TimerRow(f"{FAILURES}:{run_pk}", FAILURES, now, None, spec.dag_id)]
 
