@@ -16,6 +16,7 @@ import msgspec
 
 from executors.runner import protocol
 from executors.runner.wire import frame
+from tradewind.model.asset_talk import AssetAnswer, AssetQuestion
 from tradewind.model.orders import AttemptOrder, XComValue
 from tradewind.sdk.channel import ConnectionData, FoundXCom, PreviousRun
 from tradewind.sdk.execution import run_task
@@ -79,6 +80,9 @@ class _NoChannel:
     def get_previous_success(self) -> PreviousRun | None:
         return None
 
+    def ask_assets(self, question: AssetQuestion) -> AssetAnswer:
+        return AssetAnswer()
+
     def set_rendered_fields(self, fields: Mapping[str, Any]) -> None:
         return None
 
@@ -90,7 +94,7 @@ def rehearse() -> None:
     """Run the tasks of a DAG file of our own, which does nothing outside this process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        (dag,) = load_dag_file("/rehearsal.py", _SOURCE)
+        (dag,) = load_dag_file("/rehearsal.py", _SOURCE, bare=True)
         decoder = msgspec.msgpack.Decoder(protocol.ToTask)
         channel = _NoChannel()
         for number in range(ROUNDS):

@@ -67,7 +67,7 @@ def rehearse(*, with_airflow_names: bool) -> list[DagSpec]:
     search_path = list(sys.path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        specs = [to_spec(dag) for dag in load_dag_file(_PATH, _SOURCE)]
+        specs = [to_spec(dag) for dag in load_dag_file(_PATH, _SOURCE, bare=True)]
     sys.path[:] = search_path
     sys.modules.pop(module_name(_PATH), None)
     for spec in specs:

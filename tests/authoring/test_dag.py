@@ -65,7 +65,7 @@ def test_a_dag_id_of_letters_digits_and_a_few_signs_is_taken(dag_id):
     assert DAG(dag_id).dag_id == dag_id
 
 
-@pytest.mark.parametrize("arguments", [{"deadline": object()}, {"allowed_run_types": ["manual"]}])
+@pytest.mark.parametrize("arguments", [{"allowed_run_types": ["manual"]}])
 def test_what_does_not_exist_yet_is_refused(arguments):
     with pytest.raises(NotSupportedYet, match="is not supported yet"):
         DAG("etl", **arguments)
@@ -75,8 +75,6 @@ def test_what_does_not_exist_yet_is_refused(arguments):
     "arguments",
     [
         {"access_control": {"team": {"can_read"}}},
-        {"on_failure_callback": print},
-        {"on_success_callback": [print]},
         {"max_consecutive_failed_dag_runs": 3},
         {"sla_miss_callback": print},
         {"rerun_with_latest_version": True},

@@ -68,15 +68,15 @@ def test_arguments_by_position_and_a_missing_id_are_refused():
         EmptyOperator()  # type: ignore[call-arg]  # that is the mistake
 
 
-@pytest.mark.parametrize("arguments", [{"run_as_user": "ann"}, {"retry_policy": object()}])
+@pytest.mark.parametrize("arguments", [{"run_as_user": "ann"}])
 def test_what_does_not_exist_yet_is_refused(arguments):
     with pytest.raises(NotSupportedYet, match="is not supported yet"):
         EmptyOperator(task_id="a", **arguments)
 
 
 def test_what_has_no_effect_warns():
-    with pytest.warns(IgnoredArgumentWarning, match="EmptyOperator 'a': email has no effect"):
-        EmptyOperator(task_id="a", email=["ann@example.org"], email_on_failure=True)
+    with pytest.warns(IgnoredArgumentWarning, match="EmptyOperator 'a': resources has no effect"):
+        EmptyOperator(task_id="a", resources={"cpus": 2})
 
 
 @pytest.mark.parametrize(("given", "kept"), [("3", 3), (-1, -1), (None, 0), (2.7, 2)])

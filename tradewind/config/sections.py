@@ -30,6 +30,12 @@ class Core:
     """What DAG files are, and what they get when they say nothing."""
 
     dags_folder: Path = option("{home}/dags", folder, "Folder that is searched for DAG files, with its subfolders.")
+    plugins_folder: Path = option(
+        "{home}/plugins",
+        folder,
+        "Folder of plugins, and of modules that every DAG file may import. airflow_local_settings.py is looked for in"
+        " {home}/config and here.",
+    )
     load_examples: bool = option("True", boolean, "Show the example DAGs beside your own. Turn off in production.")
     executor: str = option("LocalExecutor", choice("LocalExecutor"), "How tasks are run unless they say otherwise.")
     parallelism: int = option(
@@ -95,7 +101,9 @@ class Core:
         words,
         "More names that sound secret, comma-separated, beside password, secret, token, api_key and the like.",
     )
-    max_map_length: int = option("1024", integer(1), "How many elements a task may be mapped over.")
+    max_map_length: int = option(
+        "1024", integer(1), "How many values a task may return when another is expanded over them; with more it fails."
+    )
     xcom_max_inline_bytes: int = option(
         "65536",
         integer(1),

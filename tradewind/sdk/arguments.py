@@ -128,6 +128,15 @@ def callbacks(who: str, name: str, value: Any) -> list[Callable[..., Any]]:
     return given
 
 
+def addresses(who: str, name: str, value: Any) -> str | list[str] | None:
+    """Return mail addresses as they were given: None, one text (several divided by commas), or several texts."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple | set) and all(isinstance(one, str) for one in value):
+        return list(value)
+    raise wrong(who, name, value, "a mail address or a list of them")
+
+
 def ignored(why: str, check: Check | None = None) -> Check:
     """Return a check for an argument that is accepted and has no effect: anything that asks for something warns.
 
@@ -185,6 +194,19 @@ def calling_frame() -> FrameType:
     while frame.f_back is not None and os.path.abspath(frame.f_code.co_filename).startswith(_HERE):
         frame = frame.f_back
     return frame
+
+
+def calling_place() -> tuple[str, int]:
+    """Return file and line of :func:`calling_frame`."""
+    frame = calling_frame()
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def warn_late(place: tuple[str, int], message: str) -> None:
+    """Warn about what was written at ``place``, from the end of an object's life; not while the interpreter goes."""
+    if not sys.is_finalizing():
+        with warning_at(place):
+            warn_user(message, UserWarning)
 
 
 _place: ContextVar[tuple[str, int] | None] = ContextVar("tradewind_warning_place", default=None)

@@ -17,6 +17,7 @@ from tradewind.sdk.params import ParamsDict
 from tradewind.sdk.task_group import TaskGroup
 
 if TYPE_CHECKING:
+    from tradewind.sdk.deadline import DeadlineAlert
     from tradewind.sdk.operator import BaseOperator
     from tradewind.timetables import Timetable
 
@@ -50,6 +51,7 @@ class DAG:
         self.group_dict: dict[str, TaskGroup] = {}
         self.task_group = TaskGroup(dag=self, is_root=True)
         self._timetable: Timetable | None = None
+        self.refusal: Exception | None = None  # what a policy of the installation has against it
 
     if TYPE_CHECKING:  # set from the table of arguments
         schedule: Any
@@ -73,6 +75,7 @@ class DAG:
         catchup: bool
         on_success_callback: list[Callable[..., Any]]
         on_failure_callback: list[Callable[..., Any]]
+        deadline: list[DeadlineAlert]
         doc_md: str | None
         params: ParamsDict
         is_paused_upon_creation: bool | None

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict
 
 from tradewind.sdk import arguments, defaults
+from tradewind.sdk.deadline import DeadlineAlert, deadlines
 from tradewind.sdk.operator_arguments import Argument
 from tradewind.sdk.params import ParamsDict
 
@@ -54,7 +55,7 @@ class DagArguments(TypedDict, total=False):
     sla_miss_callback: Any
     disable_bundle_versioning: bool
     rerun_with_latest_version: bool | None
-    deadline: Any
+    deadline: DeadlineAlert | list[DeadlineAlert] | None
     allowed_run_types: Any
     task_group: Any
 
@@ -115,9 +116,6 @@ def _undefined(who: str, name: str, value: Any) -> Any:
     return value
 
 
-_callbacks: Final = arguments.ignored(
-    "callbacks of runs are not supported yet. Set it for tasks, in default_args, or remove it.", arguments.callbacks
-)
 ARGUMENTS: Final[dict[str, Argument]] = {
     # obeyed
     "schedule": Argument(lambda _who, _name, value: value),  # checked by the timetables
@@ -153,9 +151,10 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     "auto_register": Argument(arguments.boolean, _is(True)),
     "fail_fast": Argument(arguments.boolean, _is(False)),
     "dag_display_name": Argument(arguments.optional_text),
+    "on_success_callback": Argument(arguments.callbacks),
+    "on_failure_callback": Argument(arguments.callbacks),
+    "deadline": Argument(deadlines),
     # accepted, without effect
-    "on_success_callback": Argument(_callbacks),
-    "on_failure_callback": Argument(_callbacks),
     "access_control": Argument(arguments.ignored("roles hold for all DAGs. Remove it.")),
     "sla_miss_callback": Argument(
         arguments.ignored("Airflow 3 ignores it as well. Remove it; dagrun_timeout= limits the time of a run.")
@@ -167,7 +166,6 @@ ARGUMENTS: Final[dict[str, Argument]] = {
         arguments.ignored("a run always keeps the version it started with. Remove it.")
     ),
     # refused
-    "deadline": Argument(arguments.refused("Use dagrun_timeout= to fail a run that takes too long.")),
     "allowed_run_types": Argument(arguments.refused("Remove it.")),
     "task_group": Argument(arguments.refused("The root group is made by the DAG itself. Remove it.")),
 }

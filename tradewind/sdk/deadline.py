@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tradewind.errors import DagError
-from tradewind.model.spec import DeadlineSpec
 from tradewind.sdk.callback import Callback, checked
 
 if TYPE_CHECKING:
     from tradewind.model.orders import AttemptOrder
+    from tradewind.model.spec import DeadlineSpec
     from tradewind.sdk.dag import DAG
 
 
@@ -262,6 +262,8 @@ def deadlines(who: str, name: str, value: Any) -> list[DeadlineAlert]:
 
 def deadline_spec(dag: DAG, alert: DeadlineAlert) -> DeadlineSpec:
     """Return one alert as plain data."""
+    from tradewind.model.spec import DeadlineSpec  # late: a file that is only imported makes no specs
+
     reference, interval = alert.reference, alert.interval
     kind = _KINDS.get(type(reference), "own")
     at = None

@@ -26,6 +26,9 @@ class Defaults:
     retries: int = 0
     retry_delay_seconds: float = 300.0
     execution_timeout_seconds: float | None = None
+    max_map_length: int = 1024
+    plugins_folder: str = ""  # empty: there is none
+    settings_folder: str = ""  # where airflow_local_settings.py is looked for first
     deferrable: bool = False
     sensor_timeout_seconds: float = 604800.0
 
@@ -56,6 +59,9 @@ class Defaults:
             retries=core.default_task_retries,
             retry_delay_seconds=_seconds(core.default_task_retry_delay),
             execution_timeout_seconds=_seconds_or_none(core.default_task_execution_timeout),
+            max_map_length=core.max_map_length,
+            plugins_folder=str(core.plugins_folder.absolute()),
+            settings_folder=str((config.home / "config").absolute()),
             deferrable=operators.default_deferrable,
             sensor_timeout_seconds=_seconds(config.sensors.default_timeout),
         )

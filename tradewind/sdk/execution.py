@@ -7,26 +7,36 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import structs
+
 from tradewind.model.orders import Aftermath, Outcome, XComValue
-from tradewind.sdk import reach
+from tradewind.sdk import aftercare, reach
 from tradewind.sdk.context import Context, build_context
 from tradewind.sdk.current import running
 from tradewind.sdk.exceptions import (
     AirflowException,
     AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSensorTimeout,
     AirflowSkipException,
     AirflowTaskTimeout,
+    DownstreamTasksSkipped,
+    TaskAwaitingInput,
+    TaskDeferred,
     TaskTerminated,
 )
 from tradewind.sdk.instants import pendulum_utc
+from tradewind.sdk.mapped_length import length_given
 from tradewind.sdk.rendered import shown_fields
 from tradewind.sdk.signals import ends_on_sigterm, time_limit
 from tradewind.sdk.templates import Renderer
 from tradewind.sdk.traceback_text import one_line, user_traceback
+from tradewind.sdk.waiting import go_on, is_ended, let_go, start_from_trigger
 from tradewind.sdk.xcom_arg import RETURN_VALUE
 from tradewind.xcom.errors import XComError
 
@@ -35,8 +45,13 @@ if TYPE_CHECKING:
     from tradewind.sdk.channel import TaskChannel
     from tradewind.sdk.dag import DAG
     from tradewind.sdk.operator import BaseOperator
+    from tradewind.sdk.task_instance import RunningTask
 
 log: Final = logging.getLogger("airflow.task")
+_FINAL: Final = (AirflowFailException, AirflowSensorTimeout, XComError)
+"""Failures after which trying again is no use."""
+_WAITING: Final = ("up_for_reschedule", "deferred", "awaiting_input")
+"""How a process may end without the try having ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +59,7 @@ class TaskResult:
     """How an attempt ended, as the task process sees it.
 
     Attributes:
-        outcome: success, failed or skipped.
+        outcome: success, failed, skipped, or that it waits without a slot.
         xcoms: what to store in the same commit as the end: the return value. What the task pushed itself is stored.
         error: one line, for failures and skips.
         may_retry: whether another try makes sense; False once the task said that it does not.
@@ -89,13 +104,25 @@ def _attempt(
 ) -> TaskResult:
     ti = context["ti"]
     try:
-        value = _work(task, context, order, channel)
-        xcoms = _outputs(task, context, value)
+        task = task.concrete(context)
+        if is_ended(ti, order.resume):  # by its trigger
+            xcoms: tuple[XComValue, ...] = ()
+        else:
+            value = _work(task, context, order, channel)
+            xcoms = _outputs(task, context, value)
+    except DownstreamTasksSkipped as decided:
+        ti.skips.extend(decided.task_ids)
+        xcoms = ()
+    except (TaskDeferred, TaskAwaitingInput) as signal:
+        return _waits(task, context, order, signal)
+    except AirflowRescheduleException as later:
+        return _rescheduled(task, context, order, later)
     except AirflowSkipException as skip:
         log.info("Task skipped: %s", skip)
-        result = TaskResult(Outcome.SKIPPED, error=one_line(skip), may_retry=False)
+        result = TaskResult(Outcome.SKIPPED, error=one_line(skip), may_retry=False, then=_late_label(task, context))
         _end(ti, "skipped")
         _call_back(task.on_skipped_callback, context, "on_skipped_callback", skip)
+        aftercare.tell_end("on_task_instance_skipped", context)
         return result
     except BaseException as error:
         if in_process and _is_for_the_caller(error):
@@ -104,7 +131,44 @@ def _attempt(
         return _failed(task, context, order, error)
     _end(ti, "success")
     _call_back(task.on_success_callback, context, "on_success_callback", None)
-    return TaskResult(Outcome.SUCCESS, xcoms=xcoms)
+    aftercare.tell_end("on_task_instance_success", context)
+    return TaskResult(Outcome.SUCCESS, xcoms=xcoms, then=_aftermath(ti))
+
+
+def _aftermath(ti: RunningTask) -> Aftermath | None:
+    """Return what follows from a success beside it, or None: nothing."""
+    then = Aftermath(length=ti.length, map_label=ti.rendered_map_index, skip=tuple(dict.fromkeys(ti.skips)))
+    return None if then == Aftermath() else then
+
+
+def _rescheduled(
+    task: BaseOperator, context: Context, order: AttemptOrder, later: AirflowRescheduleException
+) -> TaskResult:
+    """Let go of the slot until then; a date without a time zone fails the task, as nobody knows when that is."""
+    date = later.reschedule_date
+    if not isinstance(date, datetime) or date.tzinfo is None:
+        wrong = AirflowException(
+            f"{task.who}: AirflowRescheduleException needs a datetime with a time zone, not {date!r}."
+        )
+        return _failed(task, context, order, wrong)
+    at = date.astimezone(UTC)
+    log.info("Task lets go of its slot until %s", at.isoformat())
+    _end(context["ti"], "up_for_reschedule")
+    return TaskResult(Outcome.RESCHEDULED, then=Aftermath(resume_at=at))
+
+
+def _waits(
+    task: BaseOperator, context: Context, order: AttemptOrder, signal: TaskDeferred | TaskAwaitingInput
+) -> TaskResult:
+    """Let go of the slot until a trigger fires or a person answers; a wait that cannot be written down fails."""
+    try:
+        then = let_go(task, signal)
+    except Exception as error:
+        return _failed(task, context, order, error)
+    outcome = Outcome.AWAITING_INPUT if isinstance(signal, TaskAwaitingInput) else Outcome.DEFERRED
+    log.info("Task lets go of its slot and waits (%s)", outcome.value)
+    _end(context["ti"], outcome.value)
+    return TaskResult(outcome, then=then)
 
 
 def _work(task: BaseOperator, context: Context, order: AttemptOrder, channel: TaskChannel) -> Any:
@@ -115,12 +179,15 @@ def _work(task: BaseOperator, context: Context, order: AttemptOrder, channel: Ta
     fields = shown_fields(task)
     if fields:
         channel.set_rendered_fields(fields)
-    _call_back(task.on_execute_callback, context, "on_execute_callback", None)
+    aftercare.tell_start(context)
+    if order.resume is None:
+        start_from_trigger(task, context)
     if task.pre_execute_hook:
         task.pre_execute_hook(context)
     task.pre_execute(context)
+    _call_back(task.on_execute_callback, context, "on_execute_callback", None)
     with time_limit(order.execution_timeout_seconds, task.who):
-        value = task.execute(context)
+        value = task.execute(context) if order.resume is None else go_on(task, context, order.resume)
     if task.post_execute_hook:
         task.post_execute_hook(context, value)
     task.post_execute(context, value)
@@ -133,15 +200,32 @@ def _outputs(task: BaseOperator, context: Context, value: Any) -> tuple[XComValu
     Raises:
         XComError: it cannot be stored. Trying again would give the same, so the task fails for good.
     """
-    if value is None or not task.do_xcom_push:
+    _label(task, context)
+    ti = context["ti"]
+    kept = value if task.do_xcom_push else None
+    ti.length = length_given(context["dag"], task, kept, is_mapped=ti.is_mapped)
+    if kept is None:
         return ()
     values: dict[str, Any] = {RETURN_VALUE: value}
     if task.multiple_outputs:
         values = {**_by_key(task, value), **values}
-    ti = context["ti"]
     packed = tuple(ti.packed(key, one) for key, one in values.items())
     ti.keep_until_end(values)
     return packed
+
+
+def _label(task: BaseOperator, context: Context) -> None:
+    """Render ``map_index_template``: now, so that it can name what the task has found out."""
+    if task.map_index_template is not None:
+        context["ti"].rendered_map_index = str(context.render(task, task.map_index_template))
+
+
+def _late_label(task: BaseOperator, context: Context) -> Aftermath | None:
+    """Return the label of an attempt that did not succeed; None when there is none, or it cannot be rendered now."""
+    with suppress(Exception):  # the template may ask for what the task did not get round to
+        _label(task, context)
+    label = context["ti"].rendered_map_index
+    return None if label is None else Aftermath(map_label=label)
 
 
 def _by_key(task: BaseOperator, value: Any) -> Mapping[str, Any]:
@@ -154,20 +238,39 @@ def _by_key(task: BaseOperator, value: Any) -> Mapping[str, Any]:
 
 
 def _failed(task: BaseOperator, context: Context, order: AttemptOrder, error: BaseException) -> TaskResult:
-    result = _log_failure(error, may_retry=not isinstance(error, AirflowFailException | XComError))
-    retries = result.may_retry and order.try_number < order.max_tries
+    may_retry, delay = not isinstance(error, _FINAL), None
+    if may_retry and task.retry_policy is not None:
+        may_retry, delay = _ask_policy(task, context, order, error)
+    result = _log_failure(error, may_retry=may_retry, retry_delay=delay)
+    named = _late_label(task, context)
+    if named is not None:
+        delay_seconds = None if delay is None else delay.total_seconds()
+        result = replace(result, then=structs.replace(named, retry_delay_seconds=delay_seconds))
+    retries = may_retry and order.try_number < order.max_tries
     context["exception"] = error
     _end(context["ti"], "up_for_retry" if retries else "failed")
     if retries:
         _call_back(task.on_retry_callback, context, "on_retry_callback", error)
     else:
         _call_back(task.on_failure_callback, context, "on_failure_callback", error)
+    aftercare.tell_failure(task, context, error, is_retry=retries)
     return result
 
 
-def _log_failure(error: BaseException, *, may_retry: bool) -> TaskResult:
+def _ask_policy(
+    task: BaseOperator, context: Context, order: AttemptOrder, error: BaseException
+) -> tuple[bool, timedelta | None]:
+    """Return whether the ``retry_policy`` lets the task be tried again, and the delay that it asks for."""
+    from tradewind.sdk.retry_policy import RetryAction, decide
+
+    decision = decide(task, error, order.try_number, order.max_tries - 1, context)
+    return decision.action is not RetryAction.FAIL, decision.retry_delay
+
+
+def _log_failure(error: BaseException, *, may_retry: bool, retry_delay: timedelta | None = None) -> TaskResult:
     log.error("Task failed with exception\n%s", user_traceback(error))
-    return TaskResult(Outcome.FAILED, error=one_line(error), may_retry=may_retry)
+    then = None if retry_delay is None else Aftermath(retry_delay_seconds=retry_delay.total_seconds())
+    return TaskResult(Outcome.FAILED, error=one_line(error), may_retry=may_retry, then=then)
 
 
 def _call_back(
@@ -176,8 +279,8 @@ def _call_back(
     """Call each function; one that fails is logged and changes nothing."""
     if not functions:
         return
+    context["exception"] = error
     if error is not None:
-        context["exception"] = error
         context["reason"] = str(error)
     for function in functions:
         try:
@@ -204,3 +307,7 @@ def _is_for_the_caller(error: BaseException) -> bool:
 def _end(ti: Any, state: str) -> None:
     ti.state = state
     ti.end_date = pendulum_utc(datetime.now(UTC))
+    if state not in _WAITING and getattr(ti.task, "operator_extra_links", ()):
+        from tradewind.sdk.operator_links import leave_links
+
+        leave_links(ti.task, ti)

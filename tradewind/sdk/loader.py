@@ -9,27 +9,35 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from tradewind.plugins import policies
+from tradewind.plugins.load import ensure_loaded
 from tradewind.sdk.current import collecting_dags
 from tradewind.sdk.dag import DAG
 
 
-def load_dag_file(path: str, source: bytes | None = None, dag_folder: str | None = None) -> list[DAG]:
+def load_dag_file(
+    path: str, source: bytes | None = None, dag_folder: str | None = None, *, bare: bool = False
+) -> list[DAG]:
     """Import the DAG file at ``path`` and return its DAGs, in the order of the file.
 
     These are the DAGs that stand in the module's globals, and those that ``with DAG(...)`` or a ``@dag`` function made
-    while it was imported (unless they say ``auto_register=False``).
+    while it was imported (unless they say ``auto_register=False``). Plugins are loaded before, and policies have their
+    say afterwards: a DAG that one of them leaves out is not returned, one that is refused says so in ``refusal``.
 
     Args:
         path: of the file; tracebacks name it.
         source: the text to run instead of what the file holds now (an older version of it).
         dag_folder: put on the module search path, so that files beside the DAGs can be imported; the file's own folder
             is put there as well.
+        bare: without plugins and policies: for a process that must stay free of user code.
 
     Raises:
         Exception: whatever the file raises; ``SyntaxError`` and ``DagError`` among others.
     """
     path = os.path.abspath(path)
     text = Path(path).read_bytes() if source is None else source
+    if not bare:
+        ensure_loaded()
     _search_in(*([os.path.abspath(dag_folder)] if dag_folder else []), os.path.dirname(path))
     module = _empty_module(path)
     with collecting_dags() as collected:
@@ -40,7 +48,16 @@ def load_dag_file(path: str, source: bytes | None = None, dag_folder: str | None
         except BaseException:
             sys.modules.pop(module.__name__, None)
             raise
-    return _distinct([value for value in list(vars(module).values()) if isinstance(value, DAG)] + collected, path)
+    dags = _distinct([value for value in list(vars(module).values()) if isinstance(value, DAG)] + collected, path)
+    return dags if bare else [dag for dag in dags if _is_taken(dag)]
+
+
+def _is_taken(dag: DAG) -> bool:
+    try:
+        return policies.apply(dag)
+    except Exception as error:  # the edge of user code
+        dag.refusal = error
+        return True
 
 
 def module_name(path: str) -> str:

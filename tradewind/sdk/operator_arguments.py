@@ -5,7 +5,7 @@ An argument is either obeyed, accepted with a warning that it has no effect, or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Required, TypedDict
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Required, TypedDict
 from tradewind.sdk import arguments, defaults
 from tradewind.sdk.arguments import Check
 from tradewind.sdk.params import ParamsDict
+from tradewind.sdk.retry_policy import RetryPolicy, retry_policy
 from tradewind.sdk.rules import TriggerRule, WeightRule
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class OperatorArguments(TypedDict, total=False):
     logger_name: str | None
     allow_nested_operators: bool
     render_template_as_native_obj: bool | None
-    email: Any
+    email: str | Collection[str] | None
     email_on_retry: bool
     email_on_failure: bool
     sla: Any
@@ -78,7 +79,7 @@ class OperatorArguments(TypedDict, total=False):
     map_index_template: str | None
     ignore_first_depends_on_past: bool
     wait_for_past_depends_before_skipping: bool
-    retry_policy: Any
+    retry_policy: RetryPolicy | None
     run_as_user: str | None
 
 
@@ -131,7 +132,6 @@ def _params(who: str, name: str, value: Any) -> ParamsDict:
     return ParamsDict(value)
 
 
-_NO_MAIL: Final = "Tradewind sends no mail by itself yet. Send it in on_failure_callback=, or remove it."
 _LIMITS: Final = "Use pool= and pool_slots= to limit what runs at once, or remove it."
 
 ARGUMENTS: Final[dict[str, Argument]] = {
@@ -158,6 +158,7 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     "on_retry_callback": Argument(arguments.callbacks),
     "on_skipped_callback": Argument(arguments.callbacks),
     "trigger_rule": Argument(arguments.one_of(TriggerRule), _is("all_success")),
+    "map_index_template": Argument(arguments.optional_text),
     "max_active_tis_per_dag": Argument(arguments.at_least(1, optional=True)),
     "max_active_tis_per_dagrun": Argument(arguments.at_least(1, optional=True)),
     "executor": Argument(arguments.optional_text),
@@ -174,10 +175,11 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     "render_template_as_native_obj": Argument(arguments.optional_boolean),
     "pre_execute": Argument(_hook),
     "post_execute": Argument(_hook),
-    # accepted, without effect
-    "email": Argument(arguments.ignored(_NO_MAIL)),
+    "email": Argument(arguments.addresses),
     "email_on_retry": Argument(arguments.boolean, _is(True)),  # means nothing without email=
     "email_on_failure": Argument(arguments.boolean, _is(True)),
+    "retry_policy": Argument(retry_policy),
+    # accepted, without effect
     "sla": Argument(
         arguments.ignored("Airflow 3 ignores it as well. Remove it; dagrun_timeout= and execution_timeout= limit time.")
     ),
@@ -189,7 +191,6 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     ),
     "resources": Argument(arguments.ignored(f"no executor here reads it. {_LIMITS}")),
     "executor_config": Argument(arguments.ignored(f"no executor here reads it. {_LIMITS}")),
-    "map_index_template": Argument(arguments.ignored("dynamic task mapping is not supported yet. Remove it.")),
     "ignore_first_depends_on_past": Argument(
         arguments.ignored("depends_on_past is not supported yet. Remove it."), _is(False)
     ),
@@ -197,7 +198,6 @@ ARGUMENTS: Final[dict[str, Argument]] = {
         arguments.ignored("depends_on_past is not supported yet. Remove it."), _is(False)
     ),
     # refused
-    "retry_policy": Argument(arguments.refused("Use retries=, or raise AirflowFailException to stop retrying.")),
     "run_as_user": Argument(arguments.refused("Tasks run as the user of their worker. Remove it.")),
 }
 """Every argument of :class:`~tradewind.sdk.operator.BaseOperator` besides ids and parents, in the order of checking."""

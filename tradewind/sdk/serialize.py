@@ -6,9 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tradewind.errors import DagError
-from tradewind.model.spec import DagSpec, GroupSpec, ParamSpec, SchedulePolicy, TaskSpec
+from tradewind.model.spec import DagSpec, GroupSpec, MappingSpec, ParamSpec, SchedulePolicy, TaskSpec
+from tradewind.plugins import listeners
+from tradewind.sdk.deadline import deadline_spec
 from tradewind.sdk.exceptions import NotSupportedYet, ParamValidationError
 from tradewind.sdk.graph import check_acyclic, effective_weights
+from tradewind.sdk.mapping import mapped_groups
 from tradewind.sdk.operator import BaseOperator
 from tradewind.sdk.operators.empty import EmptyOperator
 from tradewind.sdk.params import ParamsDict, validate
@@ -25,7 +28,10 @@ def to_spec(dag: DAG) -> DagSpec:
     Raises:
         DagError: it cannot be run: a cycle, a wrong schedule, params that do not fit or are not JSON, a task directly
             below a setup with a trigger rule of its own.
+        Exception: what a policy of the installation raised to refuse it.
     """
+    if dag.refusal is not None:
+        raise dag.refusal
     for task in dag.tasks:
         task.wire_outputs()
     check_acyclic(dag)
@@ -43,7 +49,7 @@ def to_spec(dag: DAG) -> DagSpec:
         description=dag.description,
         display_name=dag.dag_display_name,
         doc_md=dag.doc_md,
-        tags=dag.tags,
+        tags=tuple(sorted(set(dag.tags))),  # a policy may have put others in
         owner_links=dict(sorted(dag.owner_links.items())),
         timezone=zone_name(dag.timezone),
         start_date=_instant(dag.start_date),
@@ -60,6 +66,8 @@ def to_spec(dag: DAG) -> DagSpec:
         render_template_as_native_obj=dag.render_template_as_native_obj,
         has_success_callback=bool(dag.on_success_callback),
         has_failure_callback=bool(dag.on_failure_callback),
+        deadlines=tuple(deadline_spec(dag, alert) for alert in dag.deadline),
+        listens=listeners.wanted(),
     )
 
 
@@ -101,19 +109,31 @@ def task_spec(task: BaseOperator, weight: int) -> TaskSpec:
         doc_md=task.doc_md or task.doc,
         ui_color=task.ui_color,
         ui_fgcolor=task.ui_fgcolor,
+        mapping=None if task.expand_input is None else MappingSpec(task.expand_input.lengths()),
+        calls_back=_calls_back(task),
     )
 
 
 def needs_process(task: BaseOperator) -> bool:
     """Return False for an ``EmptyOperator`` that nothing hangs on: it succeeds where it stands."""
-    return type(task).execute is not EmptyOperator.execute or bool(
+    return task.task_class.execute is not EmptyOperator.execute or bool(
         task.on_execute_callback
         or task.on_success_callback
         or task.pre_execute_hook
         or task.post_execute_hook
-        or type(task).pre_execute is not BaseOperator.pre_execute
-        or type(task).post_execute is not BaseOperator.post_execute
+        or task.task_class.pre_execute is not BaseOperator.pre_execute
+        or task.task_class.post_execute is not BaseOperator.post_execute
     )
+
+
+def _calls_back(task: BaseOperator) -> tuple[str, ...]:
+    """Return the ends after which somebody is told, so that it can be done for a task process that has died."""
+    is_heard = bool(listeners.wanted(("on_task_instance_failed",)))
+    told = {
+        "failure": is_heard or task.on_failure_callback or (task.email and task.email_on_failure),
+        "retry": is_heard or task.on_retry_callback or (task.email and task.email_on_retry),
+    }
+    return tuple(end for end, somebody in told.items() if somebody)
 
 
 def _group_spec(group: TaskGroup) -> GroupSpec:
@@ -123,7 +143,16 @@ def _group_spec(group: TaskGroup) -> GroupSpec:
         parent_id=group.parent_group.group_id if group.parent_group else None,
         display_name=group.group_display_name or None,
         tooltip=group.tooltip,
+        mapping=_group_mapping(group),
     )
+
+
+def _group_mapping(group: TaskGroup) -> MappingSpec | None:
+    """Return over what the tasks inside are expanded. One in an expanded group runs through both."""
+    if group.expand_input is None:
+        return None
+    around = [one.expand_input for one in mapped_groups(group) if one.expand_input is not None]
+    return MappingSpec(tuple(length for one in reversed(around) for length in one.lengths()))
 
 
 def _params(who: str, params: ParamsDict, *, must_be_valid: bool) -> dict[str, ParamSpec]:
