@@ -15,14 +15,12 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from tradewind.metadata import questions
 from tradewind.metadata.database import ring
-from tradewind.metadata.inbox import Message, send
+from tradewind.metadata.inbox import WAIT_OVER, Message, send
 from tradewind.metadata.models import Attempt, DagRun, DagVersion, Process, TriggerWait
 from tradewind.metadata.upsert import insert_missing
 from tradewind.model.orders import Wait
 from tradewind.run.view import TaskKey
 
-WAIT_OVER: Final = "wait_over"
-"""The kind of the inbox row that tells a run that one of its waits is over."""
 TIMEOUT, CANCELLED = "timeout", "cancelled"
 _BATCH: Final = 500
 

@@ -14,7 +14,7 @@ from tradewind.sdk.loader import module_name
 from tradewind.sdk.operator import FAIL, TRIGGER_TIMEOUT
 from tradewind.sdk.templates import Renderer
 from tradewind.sdk.triggers.base import BaseTrigger, TriggerEvent
-from tradewind.xcom.event_text import read_event
+from tradewind.xcom.event_text import Said, read_event, write_event
 from tradewind.xcom.serde import decode, encode
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ def let_go(task: BaseOperator, signal: TaskDeferred | TaskAwaitingInput) -> Afte
     kwargs = _object(signal.kwargs, f"{task.who}: kwargs= of defer()")
     seconds = _seconds(task, signal.timeout)
     if isinstance(signal, TaskAwaitingInput):
-        return Aftermath(wait=Wait(method, kwargs, timeout_seconds=seconds, question=signal.question))
+        late = write_event(Said(signal.timeout_payload), f"{task.who}: what stands for an answer")
+        wait = Wait(method, kwargs, timeout_seconds=seconds, timeout_event=late, question=signal.question)
+        return Aftermath(wait=wait)
     path, arguments = _written(task, signal.trigger)
     return Aftermath(wait=Wait(method, kwargs, path, arguments, seconds))
 
