@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
+from executors.run_answers import answer
 from executors.stored_values import StoredValues
 from tradewind.config import Config
 from tradewind.errors import Conflict
-from tradewind.metadata import dags, variables, xcoms
+from tradewind.metadata import asset_answers, dags, variables, xcoms
 from tradewind.metadata.crypto import encrypt
 from tradewind.metadata.database import Database
+from tradewind.model.asset_talk import AssetAnswer, AssetQuestion, WriteState
 from tradewind.model.orders import AttemptOrder, XComValue
 from tradewind.sdk.channel import ConnectionData, FoundXCom, PreviousRun
+from tradewind.sdk.run_questions import RunAnswer, RunQuestion
 
 
 class ControlPlane(Protocol):
@@ -34,6 +37,12 @@ class ControlPlane(Protocol):
     ) -> Sequence[FoundXCom]:
         """See :meth:`tradewind.sdk.channel.TaskChannel.get_xcom`."""
 
+    def count_xcoms(self, order: AttemptOrder, task_id: str, key: str) -> int:
+        """See :meth:`tradewind.sdk.channel.TaskChannel.count_xcoms`."""
+
+    def get_xcom_range(self, order: AttemptOrder, task_id: str, key: str, start: int, stop: int) -> Sequence[FoundXCom]:
+        """See :meth:`tradewind.sdk.channel.TaskChannel.get_xcom_range`."""
+
     def push_xcom(self, order: AttemptOrder, xcom: XComValue) -> None:
         """Keep an XCom now. Raises :class:`Conflict` when the attempt is no longer the one that counts."""
 
@@ -51,6 +60,12 @@ class ControlPlane(Protocol):
 
     def get_previous_success(self, order: AttemptOrder) -> PreviousRun | None:
         """Return the latest successful run of the same DAG with an earlier logical date, or None."""
+
+    def ask_about_runs(self, order: AttemptOrder, question: RunQuestion) -> RunAnswer:
+        """See :meth:`tradewind.sdk.channel.TaskChannel.ask_about_runs`."""
+
+    def ask_assets(self, order: AttemptOrder, question: AssetQuestion) -> AssetAnswer:
+        """Answer a question about assets; see ``tradewind.model.asset_talk``."""
 
     def load_source(self, version_id: int) -> bytes:
         """Return the DAG file of a version, byte for byte."""
@@ -87,7 +102,18 @@ class SqlControlPlane:
             rows = find(tx, dag_id or order.dag_id, run_id or order.run_id, task_ids, key, map_index)
         return [FoundXCom(row.task_id, row.map_index, row.run_id, row.value, row.location) for row in rows]
 
+    def count_xcoms(self, order: AttemptOrder, task_id: str, key: str) -> int:
+        with self._database.read() as tx:
+            return xcoms.count_xcoms(tx, order.dag_id, order.run_id, task_id, key)
+
+    def get_xcom_range(self, order: AttemptOrder, task_id: str, key: str, start: int, stop: int) -> Sequence[FoundXCom]:
+        with self._database.read() as tx:
+            rows = xcoms.find_xcom_range(tx, order.dag_id, order.run_id, task_id, key, start, stop)
+        return [FoundXCom(row.task_id, row.map_index, row.run_id, row.value, row.location) for row in rows]
+
     def push_xcom(self, order: AttemptOrder, xcom: XComValue) -> None:
+        if order.callback is not None:
+            raise Conflict(f"XCom {xcom.key!r} was not kept: a callback is no task, so nobody could read it.")
         with self._database.write() as tx:
             is_kept = xcoms.push_xcom(tx, order.attempt_id, order.fence, xcom, self._database.now())
         if not is_kept:
@@ -119,6 +145,17 @@ class SqlControlPlane:
         if row is None:
             return None
         return PreviousRun(row.run_id, row.data_interval_start, row.data_interval_end, row.started_at, row.ended_at)
+
+    def ask_about_runs(self, order: AttemptOrder, question: RunQuestion) -> RunAnswer:
+        return answer(self._database, order, question)
+
+    def ask_assets(self, order: AttemptOrder, question: AssetQuestion) -> AssetAnswer:
+        if isinstance(question, WriteState):
+            with self._database.write() as tx:
+                asset_answers.write_state(tx, question, self._database.now())
+            return AssetAnswer()
+        with self._database.read() as tx:
+            return asset_answers.answer(tx, order.run_pk, question)
 
     def load_source(self, version_id: int) -> bytes:
         with self._database.read() as tx:

@@ -20,5 +20,11 @@ def attempt_log_path(
     return folder / f"attempt={try_number}.log"
 
 
+def callback_log_path(base: Path, dag_id: str, run_id: str, callback_id: int, start: int) -> Path:
+    """Return ``dag_id=D/run_id=R/callbacks/N/attempt=M.log`` below ``base``: the log of one start of a call."""
+    folder = base / f"dag_id={_safe(dag_id)}" / f"run_id={_safe(run_id)}" / "callbacks" / str(callback_id)
+    return folder / f"attempt={start}.log"
+
+
 def _safe(name: str) -> str:
     return name.replace("/", "%2F").replace("\0", "%00") if "/" in name or "\0" in name else name

@@ -21,7 +21,7 @@ from executors.runner.base_link import BaseProcess
 from executors.runner.desk import Desk
 from executors.runner.environment import task_environment
 from executors.runner.keepers import Keepers
-from executors.runner.log_paths import attempt_log_path
+from executors.runner.log_paths import attempt_log_path, callback_log_path
 from executors.runner.protocol import PROTOCOL_VERSION, Answer, Begin, Request
 from executors.runner.warm_file import Placement, Source
 from tradewind.config import Config
@@ -180,9 +180,12 @@ class Supervisor:
 
     def _make_begin(self, order: AttemptOrder, placement: Placement) -> Begin:
         config = self._config
-        path = attempt_log_path(
-            config.logging.base_log_folder, order.dag_id, order.run_id, order.task_id, order.try_number, order.map_index
-        )
+        base = config.logging.base_log_folder
+        if order.callback is not None:
+            call = order.callback
+            path = callback_log_path(base, order.dag_id, order.run_id, call.id, call.start)
+        else:
+            path = attempt_log_path(base, order.dag_id, order.run_id, order.task_id, order.try_number, order.map_index)
         return Begin(
             version=PROTOCOL_VERSION,
             order=order,

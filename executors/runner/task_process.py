@@ -12,7 +12,7 @@ import socket
 import sys
 from datetime import UTC, datetime
 from types import FrameType
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
@@ -25,6 +25,16 @@ from tradewind.faults import crash_point
 from tradewind.model.orders import Outcome
 from tradewind.sdk import reach
 from tradewind.sdk.execution import run_task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tradewind.model.orders import AttemptOrder
+    from tradewind.sdk.channel import TaskChannel
+    from tradewind.sdk.dag import DAG
+    from tradewind.sdk.execution import TaskResult
+
+    Runner = Callable[[DAG, AttemptOrder, TaskChannel], TaskResult]
 
 _decoder: Final = msgspec.msgpack.Decoder(ToTask)
 log = logging.getLogger("tradewind.task")
@@ -64,19 +74,36 @@ def _attempt(begin: Begin, wire: Wire[ToTask], loaded: LoadedFile | None) -> Res
         if loaded is None:
             loaded = _load(begin, channel)
         dag = loaded.dag(begin.order.dag_id)
-        task = dag.get_task(begin.order.task_id)
+        run = _caller() if begin.order.callback is not None else _task_runner(dag, begin.order.task_id)
     except BaseException as error:
         output.SINK.line("ERROR", "tradewind.task", _import_failure(begin, error))
         return Result(Outcome.FAILED, _one_line(error))
     crash_point("task-before-run")
     try:
-        done = run_task(dag, task, begin.order, channel)
+        done = run(dag, begin.order, channel)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end is decided: what is left is to tell it
     except BaseException as error:  # what run_task does not turn into a result itself, e.g. that it was told to end
         log.error("The task ended early.", exc_info=error)
         return Result(Outcome.FAILED, _one_line(error))
     told = None if done.error is None else output.SINK.masker.redact(done.error)
     return Result(done.outcome, told, done.may_retry, tuple(done.xcoms), then=done.then)
+
+
+def _caller() -> Runner:
+    # Late: most processes run tasks.
+    from tradewind.sdk.callback_run import run_callback
+
+    return run_callback
+
+
+def _task_runner(dag: DAG, task_id: str) -> Runner:
+    """Return what runs a task.
+
+    Raises:
+        NotFound: the DAG has no such task here.
+    """
+    task = dag.get_task(task_id)
+    return lambda dag, order, channel: run_task(dag, task, order, channel)
 
 
 def _prepare(begin: Begin) -> None:
@@ -123,7 +150,8 @@ def _import_failure(begin: Begin, error: BaseException) -> str:
     while inside is not None and inside.tb_frame.f_code.co_filename != begin.dag_path:
         inside = inside.tb_next
     text = logging.Formatter().formatException((type(error), error, inside or frames))
-    return f"Task {begin.order.task_id!r} cannot run, since {begin.dag_path} cannot give it.\n{text}"
+    what = f"Task {begin.order.task_id!r}" if begin.order.callback is None else "The callback"
+    return f"{what} cannot run, since {begin.dag_path} cannot give it.\n{text}"
 
 
 def _one_line(error: BaseException) -> str:

@@ -139,7 +139,7 @@ def _order(m: RowMapping) -> AttemptOrder:
         pool=m[attempt.pool],
         execution_timeout_seconds=LIMIT_SECONDS,
         triggering_user=m[run.triggering_user],
-        callback=CallbackOrder(m[callback.id], m[callback.kind], payload),
+        callback=CallbackOrder(m[callback.id], m[callback.kind], payload, m[callback.starts]),
     )
 
 

@@ -37,6 +37,7 @@ class CallbackOrder(msgspec.Struct, frozen=True, omit_defaults=True):
     id: int
     kind: str
     payload: dict[str, Any] = {}
+    start: int = 1  # counts the processes that were started for it
 
 
 class AttemptOrder(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -106,6 +107,10 @@ class Question(msgspec.Struct, frozen=True, omit_defaults=True):
     multiple: bool = False
     params: dict[str, Any] = {}
     assignees: tuple[str, ...] = ()  # user names; empty: whoever may edit the run
+
+
+IN_DAG_FILE: Final = "dag file:"
+"""Stands before the name of a trigger class that the DAG file itself defines, in place of a module."""
 
 
 class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
