@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -21,18 +21,20 @@ from sqlalchemy.exc import DBAPIError
 
 from executors.base import Executor
 from scheduler.advance import Advancer, Step
+from scheduler.assets import look_at_consumers
 from scheduler.clock import DatabaseClock
 from scheduler.doorbell import Doorbell
-from scheduler.fire import fire
+from scheduler.fire import DAG_TIMERS, handle
 from scheduler.held import Lanes
-from scheduler.planner import Policy
+from scheduler.plan import Policy
 from scheduler.recovery import end_dead, take_up
 from scheduler.versions import VersionCache
 from tradewind import faults
 from tradewind.metadata import attempts, inbox, processes, runs, timers
+from tradewind.metadata.asset_consumers import consumers_to_look_at
 from tradewind.metadata.database import Database, ring
 from tradewind.metadata.inbox import InboxRow
-from tradewind.metadata.timers import FIRE, TimerRow
+from tradewind.metadata.timers import TimerRow
 from tradewind.model.orders import AttemptEnded, Fact
 
 log = logging.getLogger(__name__)
@@ -93,6 +95,8 @@ class Scheduler:
         self._check_queued = True
         self._is_unsure = False  # an error left open what was committed
         self._ready = threading.Event()
+        self.on_fire: Callable[[], None] = lambda: None
+        """Called after schedules went on: a timetable of the user's own may be out of coming runs. Returns at once."""
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -115,6 +119,10 @@ class Scheduler:
         """End :meth:`run` soon."""
         self._stopping.set()
         self._bell.wake()
+
+    def on_waits(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called, in another thread, when tasks have begun or ceased to wait for triggers."""
+        self._bell.on_waits(call)
 
     def wait_ready(self, timeout_seconds: float) -> bool:
         """Return whether the scheduler has begun to work."""
@@ -175,20 +183,28 @@ class Scheduler:
         now = self._clock.now()
         must_look = self._bell.take_ring() or now >= self._looked_at + timedelta(seconds=self._poll_seconds)
         is_timer_due = self._next_timer is not None and self._next_timer <= now
-        if not (facts or must_look or is_timer_due or self._check_queued):
+        must_check = self._check_queued
+        if not (facts or must_look or is_timer_due or must_check):
             return
         with self._db.write() as tx:
             rows, due = self._look(tx, now, must_look or is_timer_due)
-            fired = self._fire(tx, [timer for timer in due if timer.kind == FIRE], now)
+            fired = self._fire(tx, [timer for timer in due if timer.kind in DAG_TIMERS], now)
             starts = self._claim_queued(tx) if must_look or fired or self._check_queued else []
-            run_timers = [timer for timer in due if timer.kind != FIRE]
+            run_timers = [timer for timer in due if timer.kind not in DAG_TIMERS]
             step = self._advancer.step(tx, now, facts=facts, rows=rows, timers=run_timers, starts=starts)
             if must_look or is_timer_due:
                 self._next_timer = timers.next_due(tx, self._id, now)
+            must_look_at_assets = must_look or must_check or _has_changed_assets([*facts, *inbox.read_facts(rows)])
+            consumers = consumers_to_look_at(tx, BATCH) if must_look_at_assets else []
             faults.crash_point("scheduler-before-commit")
         faults.crash_point("scheduler-after-commit")
         self._carry_out(step, facts, rows)
-        if len(rows) >= BATCH or len(due) >= BATCH or fired:
+        if consumers and look_at_consumers(self._db, consumers, now):
+            self._check_queued = True
+            self._bell.wake()
+        if any(timer.kind in DAG_TIMERS for timer in due):
+            self.on_fire()
+        if len(rows) >= BATCH or len(due) >= BATCH or fired or step.has_more:
             self._bell.ring()  # there is more
 
     def _look(self, tx: Connection, now: datetime, must_look: bool) -> tuple[list[InboxRow], list[TimerRow]]:
@@ -200,8 +216,8 @@ class Scheduler:
     def _fire(self, tx: Connection, due: Sequence[TimerRow], now: datetime) -> int:
         # By DAG id: two schedulers lock the rows of DAGs in the same order.
         fired = 0
-        for timer in sorted(due, key=lambda t: t.key):
-            fired += fire(tx, timer, now) is not None
+        for timer in sorted(due, key=lambda t: (t.dag_id or "", t.key)):
+            fired += handle(tx, timer, now) is not None
         return fired
 
     def _claim_queued(self, tx: Connection) -> list[int]:
@@ -277,3 +293,7 @@ class Scheduler:
         if lost or adopted:
             log.info("took up %d runs; %d attempts were lost", adopted, lost)
             self._bell.ring()
+
+
+def _has_changed_assets(told: Sequence[Fact]) -> bool:
+    return any(isinstance(fact, AttemptEnded) and fact.then and fact.then.asset_changes for fact in told)

@@ -18,6 +18,7 @@ from scheduler.dagfiles.manager import DagFileManager
 from scheduler.loop import Scheduler
 from scheduler.plan import Policy
 from scheduler.recovery import only_scheduler
+from scheduler.triggerer.host import Triggerer
 from tradewind import __version__
 from tradewind.config import Config
 from tradewind.metadata.database import Database
@@ -84,11 +85,17 @@ def _run(config: Config, db: Database, on_ready: Callable[[], None] | None, stop
         config.scheduler.lease_seconds,
     )
     manager.start()
+    triggerer = Triggerer(config, db) if config.triggerer.capacity else None
+    if triggerer is not None:
+        scheduler.on_waits(triggerer.wake)
+        triggerer.start()
     try:
         if on_ready is not None:
             threading.Thread(target=_tell_ready, args=(scheduler, on_ready), name="on-ready", daemon=True).start()
         scheduler.run()
     finally:
+        if triggerer is not None:
+            triggerer.stop()
         manager.stop()
 
 

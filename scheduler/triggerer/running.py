@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread
 import inspect
 import logging
 import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
+from scheduler.triggerer import finding
 from scheduler.triggerer.finding import Finder
 from scheduler.triggerer.protocol import Add, Failed, Fired
 from tradewind.sdk.exceptions import AirflowException
@@ -96,4 +98,4 @@ def _trace(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
 
 
-_OURS: Final = (__file__, asyncio.threads.__file__)
+_OURS: Final = (__file__, finding.__file__, asyncio.threads.__file__, concurrent.futures.thread.__file__)
