@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
 from tradewind.errors import DagError, TradewindError
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from tradewind.model.orders import Question
+    from tradewind.sdk.triggers.base import BaseTrigger
 
 
 class AirflowException(Exception):
@@ -19,6 +28,91 @@ class AirflowFailException(AirflowException):
 
 class AirflowNotFoundException(AirflowException):
     """Something that was asked for by name does not exist."""
+
+
+class AirflowSensorTimeout(AirflowException):
+    """A sensor has waited longer than its ``timeout``. The task fails at once, even when tries are left."""
+
+
+class AirflowRescheduleException(AirflowException):
+    """Raised by a task to let go of its slot and look again at ``reschedule_date``, an aware instant.
+
+    The same try goes on then, from the beginning of ``execute``.
+    """
+
+    def __init__(self, reschedule_date: datetime) -> None:
+        super().__init__(reschedule_date)
+        self.reschedule_date = reschedule_date
+
+
+class DownstreamTasksSkipped(AirflowException):
+    """Raised by a task to succeed here and now, and to have tasks below it skipped. What it returns is not kept.
+
+    ``tasks`` are task ids; pairs of task id and map index are taken for the id.
+    """
+
+    def __init__(self, *, tasks: Iterable[str | tuple[str, int]]) -> None:
+        self.tasks = list(tasks)
+        super().__init__(self.tasks)
+
+    @property
+    def task_ids(self) -> list[str]:
+        """The ids alone."""
+        return [task if isinstance(task, str) else task[0] for task in self.tasks]
+
+
+class TaskDeferralError(AirflowException):
+    """What a task waited for ended badly: its trigger failed, or ended without an event."""
+
+
+class TaskDeferralTimeout(AirflowException):
+    """What a task waited for took longer than the ``timeout`` that it gave to ``defer``."""
+
+
+class TaskDeferred(BaseException):
+    """Raised by a task to let go of its slot until ``trigger`` fires; ``BaseOperator.defer`` does it.
+
+    Then ``method_name`` of the operator is called with the context, ``kwargs``, and ``event=`` the payload. It may be
+    None when the trigger ends the task by itself. A ``BaseException``, so that no broad handler in a task swallows it.
+    """
+
+    def __init__(
+        self,
+        *,
+        trigger: BaseTrigger,
+        method_name: str | None,
+        kwargs: dict[str, Any] | None = None,
+        timeout: timedelta | int | float | None = None,
+    ) -> None:
+        super().__init__()
+        self.trigger, self.method_name, self.kwargs, self.timeout = trigger, method_name, kwargs, timeout
+
+    def __repr__(self) -> str:
+        return f"<TaskDeferred trigger={self.trigger!r} method={self.method_name}>"
+
+
+class TaskAwaitingInput(BaseException):
+    """Raised by a task to let go of its slot until a person has answered its question.
+
+    Then ``method_name`` of the operator is called with the context, ``kwargs``, and ``event=`` the answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        method_name: str,
+        question: Question,
+        kwargs: dict[str, Any] | None = None,
+        timeout: timedelta | int | float | None = None,
+        timeout_payload: Any = None,
+    ) -> None:
+        """
+        Args:
+            timeout: how long to wait at most; then ``timeout_payload`` stands for the answer.
+        """
+        super().__init__()
+        self.method_name, self.question, self.kwargs = method_name, question, kwargs
+        self.timeout, self.timeout_payload = timeout, timeout_payload
 
 
 class AirflowTaskTimeout(BaseException):
