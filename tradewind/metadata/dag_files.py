@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from tradewind.errors import TradewindError
+from tradewind.metadata.asset_references import release_references, save_references
 from tradewind.metadata.coming_runs import error_of
 from tradewind.metadata.dag_schedule import clear_timer, next_run_after_last, set_next_run, unschedulable
 from tradewind.metadata.database import ring
@@ -80,6 +81,7 @@ def save_file(tx: Connection, parsed: ParsedFile, now: datetime, *, paused_at_cr
     for spec in mine:
         if _save_dag(tx, parsed.path, spec, versions[spec.dag_id], rows[spec.dag_id], now):
             changed.append(spec.dag_id)
+            save_references(tx, spec, rows[spec.dag_id].version_id, now)
         try:
             set_next_run(tx, spec.dag_id, next_run_after_last(tx, spec, now))
             error_said = error_of(tx, spec.dag_id)
@@ -244,6 +246,7 @@ def _deactivate(tx: Connection, path: str, keep: Iterable[str]) -> list[str]:
     for dag_id in gone:
         tx.execute(update(Dag).where(Dag.dag_id == dag_id).values(is_active=False))
         clear_timer(tx, dag_id)
+    release_references(tx, gone)
     return gone
 
 

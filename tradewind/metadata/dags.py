@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, delete, func, or_, select, update
 
 from tradewind.errors import Conflict, NotFound
+from tradewind.metadata.asset_references import delete_references, look_again
 from tradewind.metadata.dag_files import (
     FileRow,
     ImportErrorRow,
@@ -241,6 +242,7 @@ def set_paused(tx: Connection, dag_id: str, paused: bool, now: datetime) -> bool
         clear_timer(tx, dag_id)
     else:
         reschedule(tx, dag_id, now)
+        look_again(tx, dag_id)
     ring(tx, "dag")
     return True
 
@@ -266,6 +268,7 @@ def delete_dag(tx: Connection, dag_id: str) -> int:
         )
     clear_timer(tx, dag_id)
     runs = tx.execute(delete(DagRun).where(DagRun.dag_id == dag_id)).rowcount
+    delete_references(tx, dag_id)
     sources = select(DagVersion.source_digest).where(DagVersion.dag_id == dag_id).distinct()
     digests = list(tx.execute(sources).scalars())
     tx.execute(delete(Dag).where(Dag.dag_id == dag_id))  # its versions and tags go with it

@@ -48,6 +48,8 @@ class RunRecord:
     next_seq: int
     fence: int
     claimed_by: UUID | None
+    partition_key: str | None
+    partition_date: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class NewRun:
     conf: Mapping[str, Any] | None = None
     note: str | None = None
     triggering_user: str | None = None
+    partition_key: str | None = None  # the part of an asset that the run is about
+    partition_date: datetime | None = None
 
 
 _COLUMNS = (
@@ -73,6 +77,7 @@ _COLUMNS = (
     DagRun.triggering_user, DagRun.logical_date, DagRun.data_interval_start, DagRun.data_interval_end,
     DagRun.run_after, DagRun.conf, DagRun.note, DagRun.state, DagRun.reason, DagRun.queued_at, DagRun.started_at,
     DagRun.ended_at, DagRun.next_seq, DagRun.fence, DagRun.claimed_by,
+    DagRun.partition_key, DagRun.partition_date,
 )  # fmt: skip
 
 
@@ -98,6 +103,8 @@ def insert_run(tx: Connection, run: NewRun, now: datetime) -> int:
                 data_interval_start=run.data_interval_start,
                 data_interval_end=run.data_interval_end,
                 run_after=run.run_after,
+                partition_key=run.partition_key,
+                partition_date=run.partition_date,
                 conf=dict(run.conf or {}),
                 note=run.note,
                 state=RunState.QUEUED,
@@ -268,7 +275,7 @@ def claim_startable(tx: Connection, dag_id: str, holder: UUID, limit: int) -> li
     """Claim the queued runs of a DAG that have a place under its ``max_active_runs``, the oldest first.
 
     The row of the DAG is locked until the transaction ends, so that no two schedulers count the same free place. A
-    paused DAG starts no scheduled runs; a run that somebody asked for runs all the same.
+    paused DAG starts no scheduled runs and none for assets; a run that somebody asked for runs all the same.
     """
     dag = tx.execute(select(Dag.max_active_runs, Dag.is_paused).where(Dag.dag_id == dag_id).with_for_update()).first()
     if dag is None:
@@ -281,7 +288,7 @@ def claim_startable(tx: Connection, dag_id: str, holder: UUID, limit: int) -> li
         return []
     startable = and_(DagRun.dag_id == dag_id, DagRun.state == RunState.QUEUED)
     if dag.is_paused:
-        startable = and_(startable, DagRun.run_type != RunType.SCHEDULED)
+        startable = and_(startable, DagRun.run_type.not_in((RunType.SCHEDULED, RunType.ASSET_TRIGGERED)))
     pks = list(
         tx.execute(
             select(DagRun.id)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from tradewind.timetables.asset import (
+    AssetOrTimeSchedule,
+    AssetTriggeredTimetable,
+    PartitionedAssetTimetable,
+    PartitionedAtRuntime,
+)
 from tradewind.timetables.base import DataInterval, NextRun, Restriction, Timetable
 from tradewind.timetables.events import EventsTimetable
 from tradewind.timetables.factory import from_spec, timetable_for
@@ -15,6 +21,8 @@ from tradewind.timetables.trigger import CronTriggerTimetable, DeltaTriggerTimet
 from tradewind.timetables.values import DagRunInfo, TimeRestriction
 
 __all__ = [
+    "AssetOrTimeSchedule",
+    "AssetTriggeredTimetable",
     "ContinuousTimetable",
     "CronDataIntervalTimetable",
     "CronTriggerTimetable",
@@ -29,6 +37,8 @@ __all__ = [
     "OnceTimetable",
     "OwnCodeNeeded",
     "OwnTimetable",
+    "PartitionedAssetTimetable",
+    "PartitionedAtRuntime",
     "Restriction",
     "TimeRestriction",
     "Timetable",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta, tzinfo
 from typing import Final
 
@@ -10,6 +10,12 @@ from dateutil.relativedelta import relativedelta
 
 from tradewind.errors import DagError, did_you_mean
 from tradewind.model.spec import TimetableSpec
+from tradewind.timetables.asset import (
+    AssetOrTimeSchedule,
+    AssetTriggeredTimetable,
+    PartitionedAssetTimetable,
+    PartitionedAtRuntime,
+)
 from tradewind.timetables.base import Timetable
 from tradewind.timetables.cronwords import PRESETS
 from tradewind.timetables.events import EventsTimetable
@@ -23,6 +29,8 @@ _PLAIN: Final[Mapping[str, type[Timetable]]] = {"@once": OnceTimetable, "@contin
 _KINDS: Final[Mapping[str, type[Timetable]]] = {
     kind.__name__: kind
     for kind in (
+        AssetOrTimeSchedule,
+        AssetTriggeredTimetable,
         ContinuousTimetable,
         CronDataIntervalTimetable,
         CronTriggerTimetable,
@@ -33,6 +41,8 @@ _KINDS: Final[Mapping[str, type[Timetable]]] = {
         NullTimetable,
         OnceTimetable,
         OwnTimetable,
+        PartitionedAssetTimetable,
+        PartitionedAtRuntime,
     )
 }
 
@@ -43,7 +53,8 @@ def timetable_for(
     """Return the timetable that ``DAG(schedule=...)`` means.
 
     Args:
-        schedule: a preset, a cron string, a timedelta or relativedelta, None, or a timetable, which is given back.
+        schedule: a preset, a cron string, a timedelta or relativedelta, None, assets, or a timetable, which is given
+            back.
         timezone: of the DAG; the wall clock that a cron string goes by.
         create_cron_data_intervals: runs at the end of data intervals (Airflow 2) instead of at ticks. Decides for
             cron strings and durations alike, as in Airflow.
@@ -57,10 +68,12 @@ def timetable_for(
         return NullTimetable()
     if isinstance(schedule, timedelta | relativedelta):
         return (DeltaDataIntervalTimetable if create_cron_data_intervals else DeltaTriggerTimetable)(schedule)
+    if hasattr(schedule, "as_expression") or (isinstance(schedule, Collection) and not isinstance(schedule, str)):
+        return AssetTriggeredTimetable(schedule)
     if not isinstance(schedule, str):
         raise DagError(
             f"The schedule is {schedule!r} ({type(schedule).__name__}); expected a cron string such as '0 2 * * *', a "
-            "preset such as '@daily', a timedelta, a timetable, or None."
+            "preset such as '@daily', a timedelta, a timetable, assets, or None."
         )
     if schedule in _PLAIN:
         return _PLAIN[schedule]()
