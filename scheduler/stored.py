@@ -15,9 +15,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tradewind.errors import TradewindError
+from tradewind.model.asset_talk import AssetAnswer, AssetQuestion, WriteState
 from tradewind.model.orders import AttemptOrder
 from tradewind.sdk.channel import ConnectionData, FoundXCom, PreviousRun
 from tradewind.sdk.memory_channel import MemoryChannel, RunMemory
+from tradewind.sdk.run_questions import RunAnswer, RunQuestion, TriggerRun
 from tradewind.xcom.policy import XComPolicy
 
 if TYPE_CHECKING:
@@ -143,6 +145,21 @@ class TrialChannel(MemoryChannel):
             return own
         return self._stored.plane.get_xcom(self._trial_order, **asked)
 
+    def count_xcoms(self, task_id: str, key: str) -> int:
+        """Return how many indexes of a task have left an XCom in this trial, else in the stored run."""
+        own = super().count_xcoms(task_id, key)
+        return (
+            own
+            if own or self._stored.plane is None
+            else self._stored.plane.count_xcoms(self._trial_order, task_id, key)
+        )
+
+    def get_xcom_range(self, task_id: str, key: str, start: int, stop: int) -> Sequence[FoundXCom]:
+        """Return a part of those XComs, by map index."""
+        if super().count_xcoms(task_id, key) or self._stored.plane is None:
+            return super().get_xcom_range(task_id, key, start, stop)
+        return self._stored.plane.get_xcom_range(self._trial_order, task_id, key, start, stop)
+
     def get_variable(self, key: str) -> str | None:
         """Return a variable's text, or None."""
         own = super().get_variable(key)
@@ -163,7 +180,24 @@ class TrialChannel(MemoryChannel):
             return own
         return self._stored.plane.get_connection(self._trial_order, conn_id)
 
+    def ask_about_runs(self, question: RunQuestion) -> RunAnswer:
+        """Answer from what is stored. A run is triggered in memory only."""
+        own = super().ask_about_runs(question)
+        if isinstance(question, TriggerRun) or own.run is not None or self._stored.plane is None:
+            return own
+        return self._stored.plane.ask_about_runs(self._trial_order, question)
+
     def get_previous_success(self) -> PreviousRun | None:
         """Return the latest successful run before this one, or None."""
         plane = self._stored.plane
         return super().get_previous_success() if plane is None else plane.get_previous_success(self._trial_order)
+
+    def ask_assets(self, question: AssetQuestion) -> AssetAnswer:
+        """Answer from what is stored, when there is any; what is written stays in memory, and is found first."""
+        own = super().ask_assets(question)
+        plane = None if isinstance(question, WriteState) or own.value is not None else self._stored.plane
+        if plane is None:
+            return own
+        found = plane.ask_assets(self._trial_order, question)
+        # A file that is tried out need not be stored: what is not known of its assets holds nothing up.
+        return own if found == AssetAnswer() or found.inactive else found

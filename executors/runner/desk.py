@@ -9,17 +9,24 @@ from pathlib import Path
 from executors.control_plane import ControlPlane
 from executors.runner.protocol import (
     Answer,
+    AskAboutRuns,
+    AskAssets,
+    AssetsAnswer,
     ConnectionAnswer,
+    Count,
+    CountXComs,
     DeleteVariable,
     Done,
     GetConnection,
     GetPreviousSuccess,
     GetVariable,
     GetXCom,
+    GetXComRange,
     PreviousAnswer,
     PushXCom,
     Refused,
     Request,
+    RunsAnswer,
     SetVariable,
     Text,
     XComs,
@@ -66,6 +73,12 @@ class Desk:
                     include_prior_dates=request.include_prior_dates,
                 )
                 return XComs(tuple(found))
+            case CountXComs():
+                return Count(plane.count_xcoms(order, request.task_id, request.key))
+            case GetXComRange():
+                return XComs(
+                    tuple(plane.get_xcom_range(order, request.task_id, request.key, request.start, request.stop))
+                )
             case PushXCom():
                 plane.push_xcom(order, request.xcom)
                 return Done()
@@ -80,6 +93,10 @@ class Desk:
                 return ConnectionAnswer(plane.get_connection(order, request.conn_id))
             case GetPreviousSuccess():
                 return PreviousAnswer(plane.get_previous_success(order))
+            case AskAssets():
+                return AssetsAnswer(plane.ask_assets(order, request.question))
+            case AskAboutRuns():
+                return RunsAnswer(plane.ask_about_runs(order, request.question))
 
     def find_source(self, order: AttemptOrder) -> Source | str:
         """Return the DAG file as it was when the run was made; or, in words, why it cannot be had.

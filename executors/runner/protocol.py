@@ -17,8 +17,10 @@ from typing import Any, Final
 
 import msgspec
 
+from tradewind.model.asset_talk import AssetAnswer, AssetQuestion
 from tradewind.model.orders import Aftermath, AttemptOrder, Outcome, XComValue
 from tradewind.sdk.channel import ConnectionData, FoundXCom, PreviousRun
+from tradewind.sdk.run_questions import RunAnswer, RunQuestion
 from tradewind.xcom.policy import XComPolicy
 
 PROTOCOL_VERSION: Final = 2
@@ -138,6 +140,12 @@ class XComs(_Message, frozen=True):
     found: tuple[FoundXCom, ...] = ()
 
 
+class Count(_Message, frozen=True):
+    """The answer to :class:`CountXComs`."""
+
+    number: int
+
+
 class Text(_Message, frozen=True):
     """The answer to :class:`GetVariable`."""
 
@@ -156,6 +164,18 @@ class PreviousAnswer(_Message, frozen=True):
     run: PreviousRun | None = None
 
 
+class RunsAnswer(_Message, frozen=True):
+    """The answer to :class:`AskAboutRuns`."""
+
+    answer: RunAnswer
+
+
+class AssetsAnswer(_Message, frozen=True):
+    """The answer to :class:`AskAssets`."""
+
+    answer: AssetAnswer
+
+
 class Done(_Message, frozen=True):
     """The answer to a request that asks for a change; ``changed`` is False when there was nothing to change."""
 
@@ -168,7 +188,7 @@ class Refused(_Message, frozen=True):
     error: str
 
 
-Answer = XComs | Text | ConnectionAnswer | PreviousAnswer | Done | Refused
+Answer = XComs | Count | Text | ConnectionAnswer | PreviousAnswer | AssetsAnswer | RunsAnswer | Done | Refused
 ToTask = Begin | Answer
 
 
@@ -192,6 +212,22 @@ class GetXCom(_Message, frozen=True):
     run_id: str | None = None
     map_index: int | None = None
     include_prior_dates: bool = False
+
+
+class CountXComs(_Message, frozen=True):
+    """Ask how many map indexes of a task of this run have left an XCom."""
+
+    task_id: str
+    key: str
+
+
+class GetXComRange(_Message, frozen=True):
+    """Ask for a part of those XComs, by map index; :class:`XComs` is the answer."""
+
+    task_id: str
+    key: str
+    start: int
+    stop: int
 
 
 class PushXCom(_Message, frozen=True):
@@ -230,6 +266,18 @@ class GetPreviousSuccess(_Message, frozen=True):
     """Ask for the latest successful run of an earlier logical date."""
 
 
+class AskAboutRuns(_Message, frozen=True):
+    """Ask which runs there are and how their tasks stand, or have one triggered."""
+
+    question: RunQuestion
+
+
+class AskAssets(_Message, frozen=True):
+    """Ask something about assets."""
+
+    question: AssetQuestion
+
+
 class Rendered(_Message, frozen=True):
     """The template fields as the task saw them, masked. Has no answer."""
 
@@ -247,5 +295,17 @@ class Result(_Message, frozen=True):
     then: Aftermath | None = None
 
 
-Request = GetXCom | PushXCom | GetVariable | SetVariable | DeleteVariable | GetConnection | GetPreviousSuccess
+Request = (
+    GetXCom
+    | CountXComs
+    | GetXComRange
+    | PushXCom
+    | GetVariable
+    | SetVariable
+    | DeleteVariable
+    | GetConnection
+    | GetPreviousSuccess
+    | AskAssets
+    | AskAboutRuns
+)
 FromTask = Hello | Rendered | Result | Request

@@ -18,6 +18,7 @@ from executors.runner import protocol
 from executors.runner.wire import frame
 from tradewind.model.asset_talk import AssetAnswer, AssetQuestion
 from tradewind.model.orders import AttemptOrder, XComValue
+from tradewind.plugins import entry_points
 from tradewind.sdk.channel import ConnectionData, FoundXCom, PreviousRun
 from tradewind.sdk.execution import run_task
 from tradewind.sdk.loader import load_dag_file
@@ -62,6 +63,12 @@ class _NoChannel:
     ) -> Sequence[FoundXCom]:
         return [FoundXCom("taskflow", -1, "rehearsal", '{"a":1}')]
 
+    def count_xcoms(self, task_id: str, key: str) -> int:
+        return 0
+
+    def get_xcom_range(self, task_id: str, key: str, start: int, stop: int) -> Sequence[FoundXCom]:
+        return []
+
     def push_xcom(self, xcom: XComValue) -> None:
         return None
 
@@ -92,6 +99,7 @@ class _NoChannel:
 
 def rehearse() -> None:
     """Run the tasks of a DAG file of our own, which does nothing outside this process."""
+    entry_points.are_there()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         (dag,) = load_dag_file("/rehearsal.py", _SOURCE, bare=True)

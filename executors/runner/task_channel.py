@@ -14,18 +14,25 @@ import msgspec
 
 from executors.runner.masking import Masker
 from executors.runner.protocol import (
+    AskAboutRuns,
+    AskAssets,
+    AssetsAnswer,
     ConnectionAnswer,
+    Count,
+    CountXComs,
     DeleteVariable,
     Done,
     GetConnection,
     GetPreviousSuccess,
     GetVariable,
     GetXCom,
+    GetXComRange,
     PreviousAnswer,
     PushXCom,
     Refused,
     Rendered,
     Request,
+    RunsAnswer,
     SetVariable,
     Text,
     ToTask,
@@ -33,8 +40,10 @@ from executors.runner.protocol import (
 )
 from executors.runner.wire import Wire
 from tradewind.errors import TradewindError
+from tradewind.model.asset_talk import AssetAnswer, AssetQuestion
 from tradewind.model.orders import XComValue
 from tradewind.sdk.channel import ChannelClosed, ConnectionData, FoundXCom, PreviousRun
+from tradewind.sdk.run_questions import RunAnswer, RunQuestion
 from tradewind.xcom.policy import XComPolicy
 
 A = TypeVar("A")
@@ -72,6 +81,12 @@ class SocketChannel:
     ) -> Sequence[FoundXCom]:
         return self._ask(GetXCom(key, tuple(task_ids), dag_id, run_id, map_index, include_prior_dates), XComs).found
 
+    def count_xcoms(self, task_id: str, key: str) -> int:
+        return self._ask(CountXComs(task_id, key), Count).number
+
+    def get_xcom_range(self, task_id: str, key: str, start: int, stop: int) -> Sequence[FoundXCom]:
+        return self._ask(GetXComRange(task_id, key, start, stop), XComs).found
+
     def push_xcom(self, xcom: XComValue) -> None:
         self._ask(PushXCom(xcom), Done)
 
@@ -97,6 +112,12 @@ class SocketChannel:
 
     def get_previous_success(self) -> PreviousRun | None:
         return self._ask(GetPreviousSuccess(), PreviousAnswer).run
+
+    def ask_assets(self, question: AssetQuestion) -> AssetAnswer:
+        return self._ask(AskAssets(question), AssetsAnswer).answer
+
+    def ask_about_runs(self, question: RunQuestion) -> RunAnswer:
+        return self._ask(AskAboutRuns(question), RunsAnswer).answer
 
     def set_rendered_fields(self, fields: Mapping[str, Any]) -> None:
         if fields:

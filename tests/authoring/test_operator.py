@@ -160,13 +160,6 @@ def test_provide_context_of_airflow_2_is_taken_with_a_warning():
         PythonOperator(task_id="a", python_callable=print, provide_context=True)  # type: ignore[call-arg]
 
 
-def test_mapping_is_refused_when_the_file_is_read():
-    with pytest.raises(
-        NotSupportedYet, match=r"BashOperator.partial\(...\): dynamic task mapping is not supported yet"
-    ):
-        BashOperator.partial(task_id="a")
-
-
 def test_a_copy_for_an_attempt_leaves_the_task_as_it_is():
     with DAG("etl", start_date=datetime(2024, 1, 1)) as made:
         original = Copy(task_id="copy", source="{{ ds }}", target=["{{ run_id }}"])

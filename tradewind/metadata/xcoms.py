@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, func, select
 
 from tradewind.metadata.models import Attempt, DagRun, XCom
 from tradewind.metadata.upsert import upsert
@@ -91,6 +91,32 @@ def find_xcoms_back(
     )
     if map_index is not None:
         query = query.where(XCom.map_index == map_index)
+    return [XComRow(*row) for row in tx.execute(query)]
+
+
+def count_xcoms(tx: Connection, dag_id: str, run_id: str, task_id: str, key: str) -> int:
+    """Return how many map indexes of a task of one run have left something under ``key``."""
+    query = (
+        select(func.count())
+        .select_from(XCom)
+        .join(DagRun, DagRun.id == XCom.run_pk)
+        .where(DagRun.dag_id == dag_id, DagRun.run_id == run_id, XCom.task_id == task_id, XCom.key == key)
+    )
+    return tx.execute(query).scalar_one()
+
+
+def find_xcom_range(
+    tx: Connection, dag_id: str, run_id: str, task_id: str, key: str, start: int, stop: int
+) -> list[XComRow]:
+    """Return what the map indexes of a task left under ``key``, by map index: the places from ``start`` to ``stop``."""
+    query = (
+        select(*_COLUMNS)
+        .join_from(XCom, DagRun, DagRun.id == XCom.run_pk)
+        .where(DagRun.dag_id == dag_id, DagRun.run_id == run_id, XCom.task_id == task_id, XCom.key == key)
+        .order_by(XCom.map_index)
+        .offset(max(0, start))
+        .limit(max(0, stop - start))
+    )
     return [XComRow(*row) for row in tx.execute(query)]
 
 

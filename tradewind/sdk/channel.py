@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from tradewind.model.asset_talk import AssetAnswer, AssetQuestion
 from tradewind.model.orders import XComValue
+from tradewind.sdk.run_questions import RunAnswer, RunQuestion
 from tradewind.xcom.policy import XComPolicy
 
 
@@ -82,6 +84,15 @@ class TaskChannel(Protocol):
         ``include_prior_dates`` looks in this run and in those of earlier logical dates, newest run first.
         """
 
+    def count_xcoms(self, task_id: str, key: str) -> int:
+        """Return how many map indexes of a task of this run have left an XCom under ``key``."""
+
+    def get_xcom_range(self, task_id: str, key: str, start: int, stop: int) -> Sequence[FoundXCom]:
+        """Return those XComs by map index, from the one at ``start`` to before the one at ``stop``.
+
+        Places count only the indexes that left one. Places beyond the last are left out.
+        """
+
     def push_xcom(self, xcom: XComValue) -> None:
         """Keep an XCom of this attempt at once, replacing one with the same key."""
 
@@ -99,6 +110,12 @@ class TaskChannel(Protocol):
 
     def get_previous_success(self) -> PreviousRun | None:
         """Return the latest successful run before this one, or None."""
+
+    def ask_about_runs(self, question: RunQuestion) -> RunAnswer:
+        """Return what a question about runs, of this DAG or others, is answered with; or trigger a run."""
+
+    def ask_assets(self, question: AssetQuestion) -> AssetAnswer:
+        """Return the answer to a question about assets; see ``tradewind.model.asset_talk``."""
 
     def set_rendered_fields(self, fields: Mapping[str, Any]) -> None:
         """Keep the template fields as this attempt sees them, for the UI. Plain JSON; the keeper masks secrets."""

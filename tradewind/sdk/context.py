@@ -35,12 +35,13 @@ def build_context(order: AttemptOrder, dag: DAG, task: BaseOperator, channel: Ta
         "ti": ti,
         "task_instance": ti,
         "task_instance_key_str": _key(order),
-        "params": _params(order, dag, task),
+        "params": params_of(order.conf, dag, task),
         "inlets": getattr(task, "inlets", None) or [],
         "outlets": getattr(task, "outlets", None) or [],
-        "map_index_template": None,
+        "map_index_template": task.map_index_template,
         "templates_dict": getattr(task, "templates_dict", None),
         "try_number": order.try_number,
+        "task_reschedule_count": order.part,
     }
     context = Context(values, _previous(channel))
     ti.context = context
@@ -75,13 +76,18 @@ def _key(order: AttemptOrder) -> str:
     return f"{order.dag_id}__{order.task_id}__{day:%Y%m%d}"
 
 
-def _params(order: AttemptOrder, dag: DAG, task: BaseOperator) -> dict[str, Any]:
+def params_of(conf: dict[str, Any], dag: DAG, task: BaseOperator) -> dict[str, Any]:
+    """Return the params as ``task`` sees them: its own over those of the DAG, and the conf of the run over both.
+
+    Raises:
+        ParamValidationError: a value does not fit.
+    """
     if not dag.params and not task.params:
-        return dict(order.conf)
+        return dict(conf)
     merged = dag.params.__copy__()
     for name, param in task.params.declared().items():
         merged.declare(name, param)
-    return merged.resolved_with(order.conf)
+    return merged.resolved_with(conf)
 
 
 def _previous(channel: TaskChannel) -> dict[str, Callable[[], Any]]:

@@ -27,7 +27,6 @@ LATER_NAMES: Final = frozenset(
         "outlet_events",
         "partition_date",
         "partition_key",
-        "task_reschedule_count",
         "task_state_store",
         "triggering_asset_events",
     ]
@@ -53,6 +52,7 @@ CONTEXT_NAMES: Final = DATED_NAMES | frozenset(
         "run_id",
         "task",
         "task_instance",
+        "task_reschedule_count",
         "templates_dict",
         "ti",
         "try_number",

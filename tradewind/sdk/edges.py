@@ -29,6 +29,9 @@ class Node:
         """The tasks that what stands after this waits for."""
         raise NotImplementedError
 
+    def note_upstream(self, tasks: Sequence[BaseOperator]) -> None:
+        """Take notice of the tasks that were wired above it. For groups: an empty one hands them on."""
+
     def set_downstream(self, other: Any, edge_modifier: Label | None = None) -> None:
         """Make ``other`` (a node or a list of nodes) wait for this."""
         connect(self, other, edge_modifier.label if edge_modifier else None)
@@ -108,8 +111,11 @@ def connect(upstream: Any, downstream: Any, label: str | None = None) -> None:
         DagArgumentError: one side is not a task, group, output or list of those; the tasks belong to different DAGs,
             or to none.
     """
+    below = list(_nodes(downstream))
     befores = [task for node in _nodes(upstream) for task in node.leaves]
-    afters = [task for node in _nodes(downstream) for task in node.roots]
+    afters = [task for node in below for task in node.roots]
+    for node in below:
+        node.note_upstream(befores)
     for before in befores:
         for after in afters:
             _link(before, after, label)

@@ -164,6 +164,7 @@ def _waits(
     try:
         then = let_go(task, signal)
     except Exception as error:
+        error.__suppress_context__ = True  # that the task wanted to wait explains nothing
         return _failed(task, context, order, error)
     outcome = Outcome.AWAITING_INPUT if isinstance(signal, TaskAwaitingInput) else Outcome.DEFERRED
     log.info("Task lets go of its slot and waits (%s)", outcome.value)

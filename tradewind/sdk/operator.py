@@ -8,86 +8,33 @@ the defaults for the arguments that it names, and hands the rest up through ``**
 from __future__ import annotations
 
 import copy
-import functools
 import logging
-from abc import ABCMeta
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Unpack
 
 from tradewind.sdk import arguments
 from tradewind.sdk.current import current_dag, current_group
 from tradewind.sdk.edges import Node
-from tradewind.sdk.exceptions import DagArgumentError
-from tradewind.sdk.mapping import mapping_refused
+from tradewind.sdk.exceptions import DagArgumentError, TaskDeferralError, TaskDeferralTimeout, TaskDeferred
 from tradewind.sdk.operator_arguments import ARGUMENTS, HOOKS, Argument, OperatorArguments
+from tradewind.sdk.operator_making import ClassOnly, OperatorMeta, is_being_unmapped
+from tradewind.sdk.setup_teardown import Scope, close_scope, current_scope, drop_scope, open_scope
 from tradewind.sdk.signatures import signature_of
 from tradewind.sdk.xcom_arg import XComArg, find_outputs
 
 if TYPE_CHECKING:
     from tradewind.sdk.context import Context
     from tradewind.sdk.dag import DAG
+    from tradewind.sdk.expand_input import ExpandInput
+    from tradewind.sdk.mapped_operator import OperatorPartial
     from tradewind.sdk.task_group import TaskGroup
+    from tradewind.sdk.triggers.base import BaseTrigger, StartTriggerArgs
 
-
-def _fills_defaults(init: Callable[..., None]) -> Callable[..., None]:
-    """Wrap one ``__init__`` of an operator class: keyword arguments only, and ``default_args`` filled in."""
-    signature = signature_of(init)
-    named = [
-        name
-        for name, parameter in signature.parameters.items()
-        if name != "self" and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-    ]
-
-    passes_on = any(p.kind is p.VAR_KEYWORD or p.name == "default_args" for p in signature.parameters.values())
-
-    @functools.wraps(init)
-    def with_defaults(self: BaseOperator, *args: Any, **kwargs: Any) -> None:
-        if args:
-            raise DagArgumentError(
-                f"{type(self).__name__} takes keyword arguments only, and got {args[0]!r} by position. "
-                "Write task_id='...' and the name of each other argument."
-            )
-        defaults = _default_args_for(kwargs)
-        for name in named:
-            if name not in kwargs and name in defaults:
-                kwargs[name] = defaults[name]
-        if defaults and passes_on:
-            kwargs["default_args"] = defaults
-        init(self, **kwargs)
-
-    return with_defaults
-
-
-def _default_args_for(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the defaults that hold for a call: the DAG's, the groups' from outside in, the call's own."""
-    dag = kwargs.get("dag") or current_dag()
-    group = kwargs.get("task_group") or current_group(dag)
-    merged: dict[str, Any] = {}
-    if dag is not None:
-        merged.update(dag.default_args)
-    if group is not None:
-        merged.update(group.merged_default_args)
-    own = kwargs.get("default_args")
-    if own is not None and not isinstance(own, Mapping):
-        raise arguments.wrong(f"Task {kwargs.get('task_id')!r}", "default_args", own, "a dict")
-    merged.update(own or {})
-    return merged
-
-
-class OperatorMeta(ABCMeta):
-    """Finishes each new operator once the whole chain of ``__init__`` has run."""
-
-    def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> OperatorMeta:
-        cls = super().__new__(mcls, name, bases, namespace, **kwargs)
-        if "__init__" in namespace:
-            cls.__init__ = _fills_defaults(namespace["__init__"])  # type: ignore[misc]  # wrapped once, here
-        return cls
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        task = super().__call__(*args, **kwargs)
-        task.finish_init()
-        return task
+FAIL: Final = "__fail__"
+"""Given to ``resume_execution`` instead of a method's name when a wait ended badly; Airflow's word."""
+TRIGGER_TIMEOUT: Final = "Trigger timeout"
+"""The error of a wait whose time was over."""
 
 
 class BaseOperator(Node, metaclass=OperatorMeta):
@@ -105,10 +52,22 @@ class BaseOperator(Node, metaclass=OperatorMeta):
     template_fields_renderers: ClassVar[dict[str, str]] = {}
     ui_color: str = "#fff"
     ui_fgcolor: str = "#000"
+    start_trigger_args: StartTriggerArgs | None = None
+    start_from_trigger: bool = False
     shallow_copy_attrs: Sequence[str] = ()
     custom_operator_name: str | None = None
 
+    is_mapped: bool = False
+    """Whether it stands for as many tasks as there are values to expand it over."""
+    expand_input: ExpandInput | None = None
+    """Over what a mapped task is expanded."""
+    given_values: Sequence[Any] = ()
+    """Arguments that other tasks have returned: what stands in them is no template. For one index of a mapped task."""
+
     _ready: bool = False
+    _is_setup: bool = False
+    _is_teardown: bool = False
+    _on_failure_fail_dagrun: bool = False
 
     def __init__(self, **kwargs: Unpack[OperatorArguments]) -> None:
         given: dict[str, Any] = dict(kwargs)
@@ -120,10 +79,11 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         group: TaskGroup | None = given.pop("task_group", None)
         dag: DAG | None = given.pop("dag", None) or (group.dag if group else None) or current_dag()
         own_id = arguments.check_id(type(self).__name__, "task_id", given.pop("task_id"))
-        self.who = f"{type(self).__name__} {own_id!r}"
+        self.who = f"{self.task_type} {own_id!r}"
+        self.own_id = own_id
         strange = given.keys() - ARGUMENTS.keys()
         if strange:
-            raise arguments.unknown(self.who, strange, self._known_arguments())
+            raise arguments.unknown(self.who, strange, self.known_arguments())
         for name, argument in ARGUMENTS.items():
             attribute = f"{name}_hook" if name in HOOKS else name  # pre_execute is a method as well
             if name in given or name not in defaults:
@@ -137,12 +97,17 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         self.default_args = defaults
         self.upstream_task_ids: set[str] = set()
         self.downstream_task_ids: set[str] = set()
-        self.is_setup = self.is_teardown = self.on_failure_fail_dagrun = False
         self.dag: DAG | None = None
         self.task_group: TaskGroup | None = group or current_group(dag) or (dag.task_group if dag else None)
         self.task_id = self.task_group.child_id(own_id) if self.task_group else own_id
+        if is_being_unmapped(self):  # the mapped task stands in the DAG already
+            self.dag = dag
+            return
         if dag is not None:
             dag.add_task(self)
+        scope = current_scope()
+        if scope is not None:
+            scope.take(self)
 
     def _check_default(self, argument: Argument, name: str, value: Any, dag: DAG | None) -> Any:
         """Check what ``default_args`` give. A warning about those of the DAG is told of the DAG, not of every task."""
@@ -188,17 +153,21 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         render_template_as_native_obj: bool | None
 
     @classmethod
-    def _known_arguments(cls) -> set[str]:
+    def known_arguments(cls) -> set[str]:
+        """Return the names of all arguments that it takes."""
         names = {"task_id", "dag", "task_group", "default_args", *ARGUMENTS}
         for base in cls.__mro__:
             if "__init__" in vars(base) and issubclass(base, BaseOperator):
                 names.update(signature_of(base.__init__).parameters)
         return names - {"self", "kwargs", "args"}
 
-    @classmethod
-    def partial(cls, **kwargs: Any) -> Any:
-        """Refused: dynamic task mapping does not exist yet."""
-        raise mapping_refused(f"{cls.__name__}.partial(...)")
+    @ClassOnly
+    def partial(cls, *, task_id: str, **kwargs: Any) -> OperatorPartial:
+        """Begin a mapped task with the arguments that are the same for each index; ``expand`` gives the others."""
+        # Late: a mapped task is an operator itself.
+        from tradewind.sdk.mapped_operator import OperatorPartial
+
+        return OperatorPartial(cls, {"task_id": task_id, **kwargs})
 
     # --- once it is there ------------------------------------------------------------------------
 
@@ -210,6 +179,8 @@ class BaseOperator(Node, metaclass=OperatorMeta):
                     f"{self.who}: template_fields names {field!r}, but {type(self).__name__} has no such attribute. "
                     f"Set self.{field} in __init__, or take it out of template_fields."
                 )
+        if is_being_unmapped(self):
+            return
         self._ready = True
         self.wire_outputs()
 
@@ -251,6 +222,11 @@ class BaseOperator(Node, metaclass=OperatorMeta):
     def task_type(self) -> str:
         """The class name, as the UI shows it."""
         return type(self).__name__
+
+    @property
+    def task_class(self) -> type[BaseOperator]:
+        """What runs: its class, or that of the indexes of a mapped task."""
+        return type(self)
 
     @property
     def operator_name(self) -> str:
@@ -306,27 +282,70 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         """The value that ``execute`` will return, for use as an argument of another task."""
         return XComArg(self)
 
+    @property
+    def is_setup(self) -> bool:
+        """Whether it prepares something for the tasks below it."""
+        return self._is_setup
+
+    @is_setup.setter
+    def is_setup(self, value: bool) -> None:
+        if value and self._is_teardown:
+            raise DagArgumentError(f"{self.who} is a teardown already, so it cannot be a setup. Make two tasks.")
+        self._is_setup = value
+
+    @property
+    def is_teardown(self) -> bool:
+        """Whether it cleans up after the tasks above it."""
+        return self._is_teardown
+
+    @is_teardown.setter
+    def is_teardown(self, value: bool) -> None:
+        if value and self._is_setup:
+            raise DagArgumentError(f"{self.who} is a setup already, so it cannot be a teardown. Make two tasks.")
+        self._is_teardown = value
+
+    @property
+    def on_failure_fail_dagrun(self) -> bool:
+        """Whether the failure of this teardown is a failure of the run."""
+        return self._on_failure_fail_dagrun
+
+    @on_failure_fail_dagrun.setter
+    def on_failure_fail_dagrun(self, value: bool) -> None:
+        if value and not self._is_teardown:
+            raise DagArgumentError(
+                f"{self.who}: on_failure_fail_dagrun is for teardowns, and it is none. Mark it with .as_teardown(); "
+                "the failure of any other task fails the run anyway."
+            )
+        self._on_failure_fail_dagrun = value
+
     def as_setup(self) -> BaseOperator:
         """Mark this task as one that prepares something for the tasks below it."""
         self.is_setup = True
         return self
 
-    def as_teardown(
-        self, *, setups: BaseOperator | Iterable[BaseOperator] | None = None, on_failure_fail_dagrun: bool = False
-    ) -> BaseOperator:
+    def as_teardown(self, *, setups: Any = None, on_failure_fail_dagrun: bool | None = None) -> BaseOperator:
         """Mark this task as one that cleans up: it runs once the work is done, however that ended.
 
         Args:
-            setups: tasks that this one cleans up after; they become setups, and are wired to it.
+            setups: a task that this one cleans up after, or several; they become setups, and are wired to it.
             on_failure_fail_dagrun: whether its failure is a failure of the run.
         """
         self.is_teardown = True
         self.trigger_rule = "all_done_setup_success"
-        self.on_failure_fail_dagrun = on_failure_fail_dagrun
-        for task in [setups] if isinstance(setups, BaseOperator) else list(setups or ()):
-            task.as_setup()
-            task.set_downstream(self)
+        if on_failure_fail_dagrun is not None:
+            self.on_failure_fail_dagrun = on_failure_fail_dagrun
+        for node in [setups] if isinstance(setups, Node) else list(setups or ()):
+            for task in node.leaves:
+                task.as_setup()
+                task.set_downstream(self)
         return self
+
+    def __enter__(self) -> Scope:
+        """Open the scope of this setup or teardown: tasks made in the block are its work."""
+        return open_scope([self])
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        close_scope() if kind is None else drop_scope()
 
     # --- what runs -------------------------------------------------------------------------------
 
@@ -345,6 +364,45 @@ class BaseOperator(Node, metaclass=OperatorMeta):
             f"{type(self).__name__} has no execute(). Give it one: def execute(self, context): ..."
         )
 
+    def defer(
+        self,
+        *,
+        trigger: BaseTrigger,
+        method_name: str | None,
+        kwargs: dict[str, Any] | None = None,
+        timeout: timedelta | int | float | None = None,
+    ) -> NoReturn:
+        """Let go of the slot until ``trigger`` fires; then ``method_name`` is called, in another process.
+
+        Args:
+            method_name: of this operator; it gets the context, ``kwargs``, and ``event=`` the payload of the event.
+                None when the trigger ends the task by itself.
+            timeout: how long to wait at most; then the task fails with TaskDeferralTimeout.
+        """
+        raise TaskDeferred(trigger=trigger, method_name=method_name, kwargs=kwargs, timeout=timeout)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a wait: called instead of :meth:`execute`. For subclasses that treat failures in their own way.
+
+        Args:
+            next_method: the method to call; ``__fail__`` when the wait ended badly.
+            next_kwargs: what to call it with; of a failure ``error`` and, when the trigger raised, ``traceback``.
+
+        Raises:
+            TaskDeferralTimeout: the time was over.
+            TaskDeferralError: the trigger failed, or ended without an event.
+        """
+        told = next_kwargs or {}
+        if next_method != FAIL:
+            return getattr(self, next_method)(context, **told)
+        if told.get("error") == TRIGGER_TIMEOUT:
+            raise TaskDeferralTimeout(TRIGGER_TIMEOUT)
+        lines = told.get("traceback") or ()
+        if lines:
+            self.log.error("Trigger failed:\n%s", "\n".join(lines))
+        error = told.get("error", "Unknown")
+        raise TaskDeferralError(f"{error}: {lines[-1]}" if lines else error)
+
     def post_execute(self, context: Context, result: Any = None) -> None:
         """Run just after :meth:`execute` succeeded; for subclasses."""
 
@@ -353,6 +411,10 @@ class BaseOperator(Node, metaclass=OperatorMeta):
 
     def prepare_template(self) -> None:
         """Change template fields after their files were read and before they are rendered; for subclasses."""
+
+    def concrete(self, context: Context) -> BaseOperator:
+        """Return what is run in this context: itself, or of a mapped task the task of the index that runs."""
+        return self
 
     def for_attempt(self) -> BaseOperator:
         """Return a copy whose fields can be rendered without touching the original, so that a retry starts afresh."""

@@ -11,10 +11,10 @@ from tradewind.sdk import arguments
 from tradewind.sdk.current import current_dag, current_group, pop_group, push_group
 from tradewind.sdk.edges import Node
 from tradewind.sdk.exceptions import DagArgumentError
-from tradewind.sdk.mapping import mapping_refused
 
 if TYPE_CHECKING:
     from tradewind.sdk.dag import DAG
+    from tradewind.sdk.expand_input import ExpandInput
     from tradewind.sdk.operator import BaseOperator
 
 
@@ -51,6 +51,8 @@ class TaskGroup(Node):
         self.tooltip, self.ui_color, self.ui_fgcolor = tooltip, ui_color, ui_fgcolor
         self.group_display_name, self.doc_md = group_display_name, doc_md
         self.is_root = is_root
+        self.expand_input: ExpandInput | None = None  # set when the group is expanded
+        self._waits_for: list[BaseOperator] = []  # tasks wired above it while it was empty
         self.children: dict[str, BaseOperator | TaskGroup] = {}
         found_dag = dag or (parent_group.dag if parent_group else None) or current_dag()
         if found_dag is None:
@@ -128,11 +130,26 @@ class TaskGroup(Node):
 
     @property
     def leaves(self) -> Sequence[BaseOperator]:
-        """The tasks inside that none inside waits for; teardowns are passed over, so ``group >> task`` skips them."""
-        work = [task for task in self.iter_tasks() if not task.is_teardown]
-        inside = {task.task_id for task in work}
-        ends = [task for task in work if not task.downstream_task_ids & inside]
-        return [task for task in ends if not task.is_setup] or ends
+        """The tasks inside that none inside waits for; teardowns are passed over, so ``group >> task`` skips them.
+
+        An empty group hands on what stands above it.
+        """
+        inside = {task.task_id: task for task in self.iter_tasks()}
+        found: dict[str, BaseOperator] = {}
+        for task in inside.values():
+            if not task.downstream_task_ids & inside.keys():
+                ends = _work_above(task, inside) if task.is_teardown else (task,)
+                found.update((end.task_id, end) for end in ends)
+        if found or inside:
+            return list(found.values()) or [task for task in inside.values() if not task.is_teardown]
+        if self._waits_for or self.parent_group is None or self.parent_group.is_root:
+            return self._waits_for
+        return self.parent_group.leaves
+
+    def note_upstream(self, tasks: Sequence[BaseOperator]) -> None:
+        """Remember what stands above it, as long as there is nothing inside that could wait for it."""
+        if not self.children:
+            self._waits_for.extend(tasks)
 
     def get_roots(self) -> Sequence[BaseOperator]:
         """Return :attr:`roots`, under Airflow's other name."""
@@ -156,10 +173,17 @@ class TaskGroup(Node):
     def __getitem__(self, label: str) -> BaseOperator | TaskGroup:
         return self.get_child_by_label(label)
 
-    @classmethod
-    def partial(cls, *_: Any, **__: Any) -> Any:
-        """Refused: mapped groups do not exist yet."""
-        raise mapping_refused("TaskGroup.partial(...)")
-
     def __repr__(self) -> str:
         return f"<TaskGroup: {self.group_id}>"
+
+
+def _work_above(teardown: BaseOperator, inside: Mapping[str, BaseOperator]) -> Iterator[BaseOperator]:
+    """Yield the tasks of a group that a teardown at its end waits for, and no other work does."""
+    for task_id in sorted(teardown.upstream_task_ids & inside.keys()):
+        task = inside[task_id]
+        if task.is_teardown:
+            yield from _work_above(task, inside)
+        elif not task.is_setup and not any(
+            not inside[below].is_teardown for below in task.downstream_task_ids & inside.keys()
+        ):
+            yield task

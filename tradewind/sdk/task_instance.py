@@ -8,8 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from tradewind.model.events import NO_MAP
 from tradewind.sdk.exceptions import AirflowException
 from tradewind.sdk.instants import pendulum_utc
+from tradewind.sdk.lazy_sequence import LazyXComSequence
+from tradewind.sdk.mapping import mapped_groups
+from tradewind.sdk.run_lookups import LooksAtRuns
 from tradewind.sdk.xcom_arg import RETURN_VALUE
 from tradewind.xcom.store import pack, unpack
 
@@ -32,12 +36,16 @@ NOTSET: Final = _NotSet()
 """Stands for an argument that was not given, where None means something."""
 
 
-class RunningTask:
+class RunningTask(LooksAtRuns):
     """The task instance that runs in this process."""
 
     def __init__(self, order: AttemptOrder, task: BaseOperator, run: DagRun, channel: TaskChannel) -> None:
         self._order, self._channel = order, channel
         self._ending: dict[str, Any] = {}
+        self.is_mapped = task.is_mapped
+        self.rendered_map_index: str | None = None
+        self.length: int | None = None  # of what it gives to those who map over it
+        self.skips: list[str] = []  # ids of tasks below that this one has decided to skip
         self.task = task
         self.dag_run = run
         self.context: Context | None = None
@@ -127,33 +135,58 @@ class RunningTask:
         """Return what other tasks left under ``key``.
 
         Args:
-            task_ids: one task id gives one value (or ``default``); several give a list in their order, where a task
-                that left nothing gives ``default``; None means this task.
+            task_ids: one task id, several, or None for this task.
             dag_id: of another DAG, which is looked up in the run with the same id unless ``run_id`` is given.
             key: the key; by default the returned value.
             include_prior_dates: look in earlier runs as well, newest first.
             session: ignored; it is part of Airflow's signature.
-            map_indexes: one index gives one value, several a list; by default all of them: the bare value when exactly
-                one pushed, else a list.
-            default: what stands for nothing.
+            map_indexes: one index, several, or None for a task that is not mapped. Left out, every index is looked at.
+            default: stands for an index in ``map_indexes`` that left nothing. As in Airflow 3.3 it stands for nothing
+                else.
             run_id: of another run.
+
+        Returns:
+            One value when one task and one index are asked for; else a list, by task and index. When ``map_indexes`` is
+            left out, a list holds what there is, and None for a task that left nothing; one task that left one value
+            gives it bare.
         """
         single = task_ids is None or isinstance(task_ids, str)
         wanted = [self.task_id if task_ids is None else str(task_ids)] if single else list(task_ids or ())
-        if single and self._is_own(wanted[0], dag_id, run_id) and key in self._ending:
+        indexes = _indexes(map_indexes)
+        is_own = single and self._is_own(wanted[0], dag_id, run_id) and indexes in (None, [self.map_index])
+        if is_own and key in self._ending:
             return self._ending[key]
-        one_index = map_indexes if isinstance(map_indexes, int) else None
         found = self._channel.get_xcom(
             dag_id=dag_id,
             run_id=run_id,
             task_ids=wanted,
             key=key,
-            map_index=one_index,
+            map_index=indexes[0] if indexes is not None and len(indexes) == 1 else None,
             include_prior_dates=include_prior_dates,
         )
-        indexes = None if map_indexes is NOTSET or map_indexes is None or one_index is not None else list(map_indexes)
-        values = [_values_of(task_id, found, indexes, default, include_prior_dates) for task_id in wanted]
-        return values[0] if single else values
+        if indexes is not None:
+            values = _values_at(wanted, indexes, found, default)
+            return values[0] if single and (map_indexes is None or isinstance(map_indexes, int)) else values
+        values = _all_values(wanted, found, by_index=not include_prior_dates)
+        return values[0] if single and len(values) == 1 else values
+
+    def output_of(self, operator: BaseOperator, key: str, default: Any) -> Any:
+        """Return what ``operator`` left under ``key`` for this task, or ``default``.
+
+        Of a mapped task that is all that its indexes left, on demand. Of a task in an expanded group that this task
+        belongs to as well, it is what the same index left; from outside of the group, what all of them left.
+        """
+        if operator.is_mapped:
+            return LazyXComSequence(self._channel, operator.task_id, key)
+        own = [group.group_id for group in mapped_groups(self.task.task_group)] if self.map_index >= 0 else []
+        around = [group.group_id for group in mapped_groups(operator.task_group)]
+        if not around:
+            return self.xcom_pull(operator.task_id, key=key, map_indexes=None, default=default)
+        if around[0] in own:
+            return self.xcom_pull(operator.task_id, key=key, map_indexes=self.map_index, default=default)
+        if set(around) & set(own):  # it is expanded further inside of the common group
+            return self.xcom_pull(operator.task_id, key=key, map_indexes=[self.map_index], default=default)
+        return self.xcom_pull(operator.task_id, key=key)
 
     def _is_own(self, task_id: str, dag_id: str | None, run_id: str | None) -> bool:
         return task_id == self.task_id and dag_id in (None, self.dag_id) and run_id in (None, self.run_id)
@@ -162,18 +195,38 @@ class RunningTask:
         return f"<TaskInstance: {self.dag_id}.{self.task_id} {self.run_id} [try {self.try_number}]>"
 
 
-def _values_of(
-    task_id: str, found: Sequence[FoundXCom], indexes: Sequence[int] | None, default: Any, every_run: bool
-) -> Any:
-    mine = [one for one in found if one.task_id == task_id]
-    if indexes is not None:
-        by_index = {one.map_index: one for one in mine}
-        return [_value(by_index[i]) if i in by_index else default for i in indexes]
-    if not mine:
-        return default
-    if not every_run:
-        mine = sorted(mine, key=lambda one: one.map_index)
-    return _value(mine[0]) if len(mine) == 1 else [_value(one) for one in mine]
+def _indexes(given: Any) -> list[int] | None:
+    """Return the indexes that a pull asks for; None: all."""
+    if given is NOTSET:
+        return None
+    if given is None:
+        return [NO_MAP]
+    if isinstance(given, int):
+        return [given]
+    if isinstance(given, Iterable):
+        return list(given)
+    raise TypeError(f"map_indexes must be a whole number, several of them, or None, not {type(given).__name__}.")
+
+
+def _values_at(wanted: Sequence[str], indexes: Sequence[int], found: Sequence[FoundXCom], default: Any) -> list[Any]:
+    first: dict[tuple[str, int], FoundXCom] = {}
+    for one in found:  # of several runs the newest comes first
+        first.setdefault((one.task_id, one.map_index), one)
+    places = [(task_id, index) for task_id in wanted for index in indexes]
+    values = [_value(first[place]) if place in first else None for place in places]
+    return [default if value is None else value for value in values]
+
+
+def _all_values(wanted: Sequence[str], found: Sequence[FoundXCom], *, by_index: bool) -> list[Any]:
+    values: list[Any] = []
+    for task_id in wanted:
+        mine = [one for one in found if one.task_id == task_id]
+        if by_index:
+            mine.sort(key=lambda one: one.map_index)
+        values.extend(_value(one) for one in mine)
+        if not mine:
+            values.append(None)
+    return values
 
 
 def _value(found: FoundXCom) -> Any:

@@ -11,39 +11,48 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, overload
 
 from tradewind.errors import did_you_mean
+from tradewind.sdk.conditions import Condition, conditional
 from tradewind.sdk.context_names import CONTEXT_NAMES
 from tradewind.sdk.context_values import Context
 from tradewind.sdk.current import current_dag, current_group
 from tradewind.sdk.exceptions import AirflowException, DagArgumentError, NotSupportedYet
-from tradewind.sdk.mapping import mapping_refused
+from tradewind.sdk.expand_input import ArgumentDicts, ExpandInput, ValueLists
+from tradewind.sdk.mapped_operator import MappedOperator, check_operator_arguments
+from tradewind.sdk.mapping import (
+    check_always,
+    check_dicts,
+    check_distinct,
+    check_function_names,
+    check_no_context_names,
+    check_place,
+    check_values,
+)
+from tradewind.sdk.operator_arguments import ARGUMENTS
 from tradewind.sdk.operators.bash import BashOperator
 from tradewind.sdk.operators.python import PythonOperator, call, keyword_arguments
 from tradewind.sdk.signatures import signature_of
+from tradewind.sdk.task_group_decorator import TaskGroupFactory
 from tradewind.sdk.xcom_arg import XComArg
 
 if TYPE_CHECKING:
     from tradewind.sdk.dag import DAG
+    from tradewind.sdk.operator import BaseOperator
     from tradewind.sdk.task_group import TaskGroup
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _LATER: Final = [
-    "branch",
     "branch_virtualenv",
     "branch_external_python",
     "docker",
     "external_python",
     "kubernetes",
     "pyspark",
-    "run_if",
-    "sensor",
-    "short_circuit",
-    "skip_if",
     "sql",
     "stub",
     "virtualenv",
 ]
-_NOW: Final = ("bash", "python")
+_NOW: Final = ("bash", "branch", "python", "run_if", "sensor", "short_circuit", "skip_if")
 
 
 class PythonTask(PythonOperator):
@@ -117,17 +126,32 @@ class TaskFactory:
     """A decorated function. Calling it in a DAG makes a task and returns the promise of its output."""
 
     def __init__(
-        self, function: Callable[..., Any], operator: type[PythonTask | BashTask], settings: Mapping[str, Any]
+        self,
+        function: Callable[..., Any],
+        operator: type[Any],
+        settings: Mapping[str, Any],
+        given: Mapping[str, Any] | None = None,
     ) -> None:
+        """
+        Args:
+            given: arguments of the function that are the same for each index of a mapped task.
+        """
         self.function = function
         self.operator_class = operator
         self.settings = dict(settings)
+        self.given = dict(given or {})
         self.is_setup = self.is_teardown = self.on_failure_fail_dagrun = False
         functools.update_wrapper(self, function)
         self._check_context_parameters()
 
     def _check_context_parameters(self) -> None:
-        for parameter in signature_of(self.function).parameters.values():
+        parameters = signature_of(self.function).parameters
+        if "self" in parameters:
+            raise DagArgumentError(
+                f"@task function {self.__name__} is a method: it has a parameter 'self', which no task can fill. "
+                "Decorate a function that stands outside of classes."
+            )
+        for parameter in parameters.values():
             if parameter.name in CONTEXT_NAMES and parameter.default not in (None, parameter.empty):
                 raise DagArgumentError(
                     f"@task function {self.__name__}: the parameter {parameter.name!r} gets its value from the context,"
@@ -153,6 +177,11 @@ class TaskFactory:
         return signature.replace(parameters=loosened)
 
     def __call__(self, *args: Any, **kwargs: Any) -> XComArg:
+        if self.given:
+            raise DagArgumentError(
+                f"{self._who}: partial() begins a mapped task, so expand() or expand_kwargs() must follow. "
+                "For a single task give all arguments in the call."
+            )
         try:
             self.__wrapped_signature__.bind(*args, **kwargs)
         except TypeError as error:
@@ -160,46 +189,107 @@ class TaskFactory:
                 f"@task function {self.__name__}() was called with arguments that do not fit: {error}. "
                 f"Its signature is {self.__name__}{signature_of(self.function)}."
             ) from None
+        task = self.operator_class(
+            python_callable=self.function,
+            op_args=args,
+            op_kwargs=kwargs,
+            **self._task_settings(),
+        )
+        return self._marked(task)
+
+    def _task_settings(self) -> dict[str, Any]:
+        """Return the operator's arguments, with an id that is free and the docstring as documentation."""
+        if self.is_teardown and "trigger_rule" in self.settings:
+            raise DagArgumentError(
+                f"{self._who} makes teardowns, whose trigger_rule is always 'all_done_setup_success'. Remove it."
+            )
         settings = {"multiple_outputs": returns_mapping(self.function), **self.settings}
+        settings.pop("on_failure_fail_dagrun", None)
         settings["task_id"] = free_task_id(
             settings.get("task_id") or self.__name__, settings.get("dag"), settings.get("task_group")
         )
         doc = inspect.getdoc(self.function)
         if doc and not settings.get("doc_md"):
             settings["doc_md"] = doc
-        task = self.operator_class(
-            python_callable=self.function,
-            op_args=args,
-            op_kwargs=kwargs,
-            **settings,
-        )
+        return settings
+
+    def _marked(self, task: BaseOperator) -> XComArg:
         if self.is_setup:
             task.as_setup()
         if self.is_teardown:
-            task.as_teardown(on_failure_fail_dagrun=self.on_failure_fail_dagrun)
+            task.as_teardown(
+                on_failure_fail_dagrun=self.settings.get("on_failure_fail_dagrun", self.on_failure_fail_dagrun)
+            )
         return XComArg(task)
 
     def override(self, **settings: Any) -> TaskFactory:
         """Return the same task maker with other operator arguments, e.g. ``task_id`` or ``retries``."""
-        other = TaskFactory(self.function, self.operator_class, {**self.settings, **settings})
+        return self._other({**self.settings, **settings}, self.given)
+
+    def _other(self, settings: Mapping[str, Any], given: Mapping[str, Any]) -> TaskFactory:
+        other = TaskFactory(self.function, self.operator_class, settings, given)
         other.is_setup, other.is_teardown = self.is_setup, self.is_teardown
         other.on_failure_fail_dagrun = self.on_failure_fail_dagrun
         return other
 
-    def partial(self, **_: Any) -> Any:
-        """Refused: dynamic task mapping does not exist yet."""
-        raise mapping_refused(f"{self.__name__}.partial(...)")
+    # --- mapping ------------------------------------------------------------------------------------
 
-    def expand(self, **_: Any) -> Any:
-        """Refused: dynamic task mapping does not exist yet."""
-        raise mapping_refused(f"{self.__name__}.expand(...)")
+    @property
+    def _who(self) -> str:
+        return f"@task function {self.__name__}"
 
-    def expand_kwargs(self, *_: Any, **__: Any) -> Any:
-        """Refused: dynamic task mapping does not exist yet."""
-        raise mapping_refused(f"{self.__name__}.expand_kwargs(...)")
+    def partial(self, **kwargs: Any) -> TaskFactory:
+        """Return the same task maker with arguments that are the same for each index of a mapped task."""
+        check_no_context_names(self._who, "partial", kwargs)
+        check_function_names(self.function, "partial", kwargs)
+        check_distinct(self._who, "partial", self.given, kwargs)
+        return self._other(self.settings, {**self.given, **kwargs})
+
+    def expand(self, **mapped: Any) -> XComArg:
+        """Make a task for each combination of these values: lists, dicts, or outputs of tasks.
+
+        Raises:
+            DagArgumentError: nothing to expand over, an unknown argument, a value without elements.
+        """
+        check_values(self._who, mapped)
+        check_no_context_names(self._who, "expand", mapped)
+        check_function_names(self.function, "expand", mapped)
+        check_always(self._who, self.settings.get("trigger_rule"), mapped.values())
+        return self._expanded(ValueLists(mapped), is_strict=False)
+
+    def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> XComArg:
+        """Make a task for each dict of arguments.
+
+        Args:
+            kwargs: a list of dicts, or the output of a task that returns one.
+            strict: an argument that partial() has given as well fails its index; otherwise the dict's value counts.
+        """
+        check_dicts(self._who, kwargs)
+        if not isinstance(kwargs, XComArg):
+            dicts = [one for one in kwargs if isinstance(one, Mapping)]
+            check_always(self._who, self.settings.get("trigger_rule"), [v for one in dicts for v in one.values()])
+        return self._expanded(ArgumentDicts(kwargs), is_strict=strict)
+
+    def _expanded(self, over: ExpandInput, *, is_strict: bool) -> XComArg:
+        settings = self._task_settings()
+        check_operator_arguments(self._who, self.operator_class, settings)
+        dag = settings.get("dag") or current_dag()
+        check_place(self._who, settings.get("task_group") or current_group(dag))
+        task = MappedOperator(
+            operator_class=self.operator_class,
+            expand_input=over,
+            partial_kwargs={"python_callable": self.function, "op_args": (), "op_kwargs": self.given, **settings},
+            is_strict=is_strict,
+            into_op_kwargs=True,
+            **{name: value for name, value in settings.items() if name in _OF_EVERY_TASK},
+        )
+        return self._marked(task)
 
     if TYPE_CHECKING:  # set by functools.update_wrapper
         __name__: str
+
+
+_OF_EVERY_TASK: Final = ARGUMENTS.keys() | {"task_id", "dag", "task_group", "default_args"}
 
 
 def free_task_id(wanted: str, dag: DAG | None, group: TaskGroup | None) -> str:
@@ -247,6 +337,32 @@ class TaskDecorator:
         """Make a task maker of a function that returns a shell command."""
         return _decorate(BashTask, "@task.bash", python_callable, settings)
 
+    def branch(self, python_callable: Any = None, /, **settings: Any) -> Any:
+        """Make a task maker of a function that returns the ids of the tasks or groups to follow."""
+        from tradewind.sdk.task_kinds import BranchTask  # late, as below: most files do without
+
+        return _decorate(BranchTask, "@task.branch", python_callable, settings)
+
+    def short_circuit(self, python_callable: Any = None, /, **settings: Any) -> Any:
+        """Make a task maker of a function that says whether to go on."""
+        from tradewind.sdk.task_kinds import ShortCircuitTask
+
+        return _decorate(ShortCircuitTask, "@task.short_circuit", python_callable, settings)
+
+    def sensor(self, python_callable: Any = None, /, **settings: Any) -> Any:
+        """Make a task maker of a function that is called until it returns something true."""
+        from tradewind.sdk.task_kinds import SensorTask
+
+        return _decorate(SensorTask, "@task.sensor", python_callable, settings)
+
+    def run_if(self, condition: Condition, skip_message: str | None = None) -> Callable[[TaskFactory], TaskFactory]:
+        """Skip the tasks of the ``@task`` below unless ``condition(context)`` is true when they start."""
+        return conditional("@task.run_if", condition, skip_message, skips_when=False)
+
+    def skip_if(self, condition: Condition, skip_message: str | None = None) -> Callable[[TaskFactory], TaskFactory]:
+        """Skip the tasks of the ``@task`` below when ``condition(context)`` is true as they start."""
+        return conditional("@task.skip_if", condition, skip_message, skips_when=True)
+
     def __getattr__(self, name: str) -> Any:
         if name in _LATER:
             raise NotSupportedYet(
@@ -256,7 +372,7 @@ class TaskDecorator:
         raise AttributeError(f"@task.{name} does not exist.{did_you_mean(name, [*_NOW, *_LATER])}")
 
 
-def _decorate(operator: type[PythonTask | BashTask], word: str, function: Any, settings: dict[str, Any]) -> Any:
+def _decorate(operator: type[Any], word: str, function: Any, settings: dict[str, Any]) -> Any:
     if function is None:
         return lambda given: _decorate(operator, word, given, settings)
     if isinstance(function, TaskFactory):
@@ -276,7 +392,7 @@ task: Final = TaskDecorator()
 
 def setup(function: Any) -> Any:
     """Mark a ``@task`` function, or a plain one, as making setup tasks."""
-    factory = function if isinstance(function, TaskFactory) else task(function)
+    factory = _of_tasks(function, "@setup")
     factory.is_setup = True
     return factory
 
@@ -285,7 +401,15 @@ def teardown(function: Any = None, *, on_failure_fail_dagrun: bool = False) -> A
     """Mark a ``@task`` function, or a plain one, as making teardown tasks."""
     if function is None:
         return lambda given: teardown(given, on_failure_fail_dagrun=on_failure_fail_dagrun)
-    factory = function if isinstance(function, TaskFactory) else task(function)
+    factory = _of_tasks(function, "@teardown")
     factory.is_teardown = True
     factory.on_failure_fail_dagrun = on_failure_fail_dagrun
     return factory
+
+
+def _of_tasks(function: Any, word: str) -> Any:
+    if isinstance(function, TaskGroupFactory):
+        raise DagArgumentError(
+            f"{word} is for tasks, and {getattr(function, '__name__', function)!r} makes a group. Mark tasks inside it."
+        )
+    return function if isinstance(function, TaskFactory) else task(function)

@@ -14,7 +14,7 @@ from tradewind.sdk.exceptions import AirflowException
 from tradewind.sdk.literals import Literal
 from tradewind.sdk.params import DagParam
 from tradewind.sdk.template_filters import FILTERS
-from tradewind.sdk.xcom_arg import XComArg
+from tradewind.sdk.xcom_arg import Reference
 
 if TYPE_CHECKING:
     from tradewind.sdk.context import Context
@@ -126,12 +126,15 @@ class Renderer:
 
     def render_value(self, value: Any, seen: frozenset[int] = frozenset()) -> Any:
         """Return ``value`` with every template inside it rendered and every promise kept."""
+        if any(value is given for given in self._task.given_values):
+            return value
         if isinstance(value, str):
             return self._render_text(value)
         if isinstance(value, Literal):
             return value.value
-        if isinstance(value, XComArg | DagParam):
-            return value.resolve(self._context)
+        if isinstance(value, Reference | DagParam):
+            found = value.resolve(self._context)
+            return found.resolve(self._context) if isinstance(found, Reference) else found
         kind = type(value)
         if kind is tuple:
             return tuple(self.render_value(one, seen) for one in value)
