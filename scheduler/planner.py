@@ -15,12 +15,15 @@ from uuid import UUID
 from scheduler.backoff import retry_delay
 from scheduler.judging import expansion_size, judge_sources, names, upstream_of, verdict_reason
 from scheduler.plan import (
+    PAST,
     RESCHEDULE,
     RETRY,
+    RUN_TIMEOUT,
     WAIT_TIMEOUT,
     Plan,
     Policy,
     TimerSet,
+    past_key,
     run_timeout_key,
     task_timer,
     task_timer_key,
@@ -49,6 +52,7 @@ _TIMERS: Final[Mapping[TaskState, str]] = {
 """Which timer a task may have in a state."""
 _WAITS: Final = frozenset({TaskState.DEFERRED, TaskState.AWAITING_INPUT})
 _NO_AFTERMATH: Final = Aftermath()
+_LOOK_AT_PAST: Final = timedelta(seconds=60)
 
 
 class RunPlanner:
@@ -79,9 +83,10 @@ class RunPlanner:
         self._emit(Event(RunEvent.STARTED, payload={"omitted": omitted} if omitted else {}))
         if self._spec.dagrun_timeout_seconds is not None:
             due = self._now + timedelta(seconds=self._spec.dagrun_timeout_seconds)
-            self.plan.timers_set.append(TimerSet(run_timeout_key(self._run.pk), "run_timeout", due))
+            self.plan.timers_set.append(TimerSet(run_timeout_key(self._run.pk), RUN_TIMEOUT, due))
         for scope, mapping in self._graph.mappings.items():
-            if all(isinstance(length, FixedLength) for length in mapping.lengths):
+            is_known = all(isinstance(length, FixedLength) for length in mapping.lengths)
+            if is_known and expansion_size(self._run, mapping):  # with nothing to map over, the rule is asked first
                 self._expand(scope, [t for t in self._graph.members[scope] if self._is_unexpanded(t)])
         for task_id in self._graph.tasks:
             self._judge_all(task_id)
@@ -252,6 +257,9 @@ class RunPlanner:
     def _follow(self, task: TaskView, verdict: Verdict, reason: str | None) -> None:
         if verdict is Verdict.RUN:
             if task.task_id in self._past:
+                # The run before tells this one when it moves on; a word between two schedulers may miss it.
+                due = self._now + _LOOK_AT_PAST
+                self.plan.timers_set.append(TimerSet(past_key(self._run.pk), PAST, due))
                 return
             if self._graph.tasks[task.task_id].needs_process:
                 self._make_ready(task)
@@ -271,12 +279,13 @@ class RunPlanner:
         if not task_ids:
             return
         size = expansion_size(self._run, self._graph.mappings[scope])
-        share = max(1, self._to_create // len(task_ids)) if self._to_create > 0 else 0
+        share = max(1, self._to_create // len(task_ids))
         created: list[tuple[str, range]] = []
         for task_id in task_ids:
             task = self._run.tasks[task_id, NO_MAP]
             first = len(self._run.by_task[task_id]) - 1
-            count = min(size - first, share)
+            # When this step has made enough, what has begun goes on in the next; what has not is begun, or it is lost.
+            count = min(size - first, share) if self._to_create > 0 or first == 0 else 0
             if size == 0:
                 self._emit_task(task, TaskEvent.SKIPPED, reason="there is nothing to map over: the length is 0")
             elif count:

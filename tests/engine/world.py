@@ -25,7 +25,7 @@ from tradewind.metadata.database import Database, ring
 from tradewind.metadata.models import Dag, DagSource, DagVersion, TaskInstance
 from tradewind.metadata.pools import ensure_default_pool
 from tradewind.metadata.runs import NewRun
-from tradewind.model.orders import AttemptEnded, AttemptOrder, Outcome
+from tradewind.model.orders import Aftermath, AttemptEnded, AttemptOrder, Outcome
 from tradewind.model.spec import DagSpec, TaskSpec, TimetableSpec, encode_spec, version_hash
 from tradewind.model.states import RunType, TaskState
 
@@ -86,8 +86,8 @@ def add_run(db: Database, version_id: int, dag_id: str, number: int = 1, **field
     return pk
 
 
-Behaviour = Callable[[AttemptOrder], Outcome | None]
-"""What becomes of an attempt; None: it goes on running."""
+Behaviour = Callable[[AttemptOrder], Outcome | tuple[Outcome, Aftermath] | None]
+"""What becomes of an attempt, and what follows; None: it goes on running."""
 
 
 @dataclass
@@ -114,9 +114,11 @@ class ScriptedExecutor:
 
     def _play(self, orders: list[AttemptOrder]) -> None:
         for order in orders:
-            outcome = self.behave(order)
-            if outcome is not None:
-                self.end(order, outcome)
+            end = self.behave(order)
+            if isinstance(end, tuple):
+                self.end(order, end[0], then=end[1])
+            elif end is not None:
+                self.end(order, end)
 
     def end(self, order: AttemptOrder, outcome: Outcome, **fields: Any) -> None:
         """Report the end of an attempt."""
@@ -180,6 +182,12 @@ def states(db: Database, run_pk: int) -> dict[str, TaskState]:
     with db.read() as tx:
         rows = tx.execute(select(TaskInstance.task_id, TaskInstance.state).where(TaskInstance.run_pk == run_pk))
         return {row.task_id: row.state for row in rows}
+
+
+def index_states(db: Database, run_pk: int) -> dict[tuple[str, int], TaskState]:
+    """The state of every instance of a run, index by index."""
+    with db.read() as tx:
+        return {task.key: task.state for task in runs.list_task_instances(tx, run_pk)}
 
 
 def run_state(db: Database, run_pk: int) -> str:

@@ -42,7 +42,7 @@ def find_blockers(
     """
     if run.logical_date is None or not questions:
         return {}
-    query = select(DagRun.id, DagRun.run_id, DagRun.logical_date).where(
+    query = select(DagRun.id, DagRun.run_id, DagRun.logical_date, DagRun.state).where(
         DagRun.dag_id == run.dag_id, DagRun.logical_date < run.logical_date
     )
     if scheduled_only:
@@ -61,6 +61,9 @@ def find_blockers(
     found = {}
     for question in questions:
         if question.start_date is not None and before.logical_date < question.start_date:
+            continue
+        if before.state is RunState.QUEUED:  # its instances do not exist yet
+            found[question.task_id] = f"it depends on its past, and run {before.run_id!r} has not started"
             continue
         if question.task_id not in known:
             if _has_earlier(tx, run, question.task_id):
