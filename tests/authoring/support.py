@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tradewind.model.orders import AttemptOrder, attempt_id
 from tradewind.sdk.dag import DAG
 from tradewind.sdk.execution import TaskResult, run_task
@@ -19,6 +21,9 @@ from tradewind.xcom import XComPolicy, decode
 DAY = datetime(2024, 3, 5, 2, tzinfo=UTC)
 
 
+_OF_THE_ORDER = ("map_index", "part", "first_started_at", "resume")
+
+
 @dataclass
 class Rehearsal:
     """One run of one DAG in this process; its tasks are run one by one."""
@@ -27,15 +32,16 @@ class Rehearsal:
     conf: dict[str, Any] = field(default_factory=dict)
     logical_date: datetime | None = DAY
     run_id: str = "manual__1"
+    run_type: str = "manual"
     memory: RunMemory = field(default_factory=RunMemory)
     policy: XComPolicy = field(default_factory=XComPolicy)
     channel: MemoryChannel | None = None
     """Of the attempt that ran last."""
 
-    def order(self, task_id: str, try_number: int = 1, timeout: float | None = None) -> AttemptOrder:
+    def order(self, task_id: str, try_number: int = 1, timeout: float | None = None, **changes: Any) -> AttemptOrder:
         task = self.dag.get_task(task_id)
         limit = timeout or (task.execution_timeout.total_seconds() if task.execution_timeout else None)
-        return AttemptOrder(
+        order = AttemptOrder(
             attempt_id=attempt_id(1, task_id, -1, try_number),
             fence=1,
             run_pk=1,
@@ -48,7 +54,7 @@ class Rehearsal:
             file_path="dag.py",
             version_id=1,
             source_digest="0" * 64,
-            run_type="manual",
+            run_type=self.run_type,
             run_after=DAY,
             logical_date=self.logical_date,
             data_interval_start=self.logical_date,
@@ -57,9 +63,11 @@ class Rehearsal:
             conf=self.conf,
             execution_timeout_seconds=limit,
         )
+        return msgspec.structs.replace(order, **changes)
 
     def attempt(self, task_id: str, try_number: int = 1, **settings: Any) -> TaskResult:
-        order = self.order(task_id, try_number, settings.pop("timeout", None))
+        changes = {name: settings.pop(name) for name in _OF_THE_ORDER if name in settings}
+        order = self.order(task_id, try_number, settings.pop("timeout", None), **changes)
         self.channel = MemoryChannel(order, self.memory, self.policy)
         result = run_task(self.dag, self.dag.get_task(task_id), order, self.channel, **settings)
         self.memory.keep(order, result.xcoms)

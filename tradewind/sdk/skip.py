@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tradewind.errors import did_you_mean
 from tradewind.sdk.exceptions import AirflowException, DownstreamTasksSkipped
+from tradewind.sdk.mapping import mapped_groups
 
 if TYPE_CHECKING:
     import logging
@@ -116,16 +117,9 @@ def _hand_over(ti: Any, task_ids: list[str]) -> None:
 
 def _of_the_same_index(task: BaseOperator, task_ids: list[str]) -> list[str]:
     """Return those that are expanded together with ``task``: one index cannot decide for what all of them share."""
-    group = mapped_group_of(task)
+    group = next(mapped_groups(task.task_group), None)
     if group is None:
         return []
     assert task.dag is not None
-    return [task_id for task_id in task_ids if mapped_group_of(task.dag.get_task(task_id)) is group]
-
-
-def mapped_group_of(task: BaseOperator) -> Any:
-    """Return the mapped group around ``task``, or None. There is at most one: they do not nest."""
-    group = task.task_group
-    while group is not None and not getattr(group, "is_mapped", False):
-        group = group.parent_group
-    return group
+    tasks = task.dag.task_dict
+    return [task_id for task_id in task_ids if group in mapped_groups(tasks[task_id].task_group)]
