@@ -6,17 +6,23 @@ import importlib.machinery
 import importlib.util
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from opcode import opmap
+from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
 from tradewind.compat.names import Name, gone_hint, is_package, module_names, names_of
-from tradewind.errors import did_you_mean
+from tradewind.compat.providers import provider_folders
 
 ROOT = "airflow"
+PROVIDERS = "airflow.providers."
+OURS = "airflow.providers.standard"
+_FEW = 30
+"""As many names are listed in full when one is not found."""
 
 
 def install() -> bool:
@@ -62,6 +68,8 @@ class AirflowModule(ModuleType):
         if found is None:
             if attribute.startswith("__"):
                 raise AttributeError(attribute)
+            if is_package(f"{self.__name__}.{attribute}") is not None:
+                return import_module(f"{self.__name__}.{attribute}")
             message = _unknown(self.__name__, attribute, known)
             raise ImportError(message) if _is_from_import(sys._getframe(1)) else AttributeError(message)
         value = _load(self.__name__, attribute, found)
@@ -88,11 +96,17 @@ def _load(module: str, attribute: str, found: Name) -> Any:
     return getattr(target, found.attribute) if found.attribute else target
 
 
-def _unknown(module: str, attribute: str, known: Sequence[str] | dict[str, Name]) -> str:
+def _near(name: str, known: Collection[str], likeness: float) -> str:
+    """Ask for a slip of the finger only: the names of Airflow are alike, and a wrong guess is worse than none."""
+    near = get_close_matches(name, known, n=1, cutoff=likeness)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _unknown(module: str, attribute: str, known: Collection[str]) -> str:
+    shown = f" It has {', '.join(sorted(known)) or 'none'}." if len(known) <= _FEW else ""
     return (
-        f"{module} has no name {attribute!r} in Tradewind."
-        f"{gone_hint(f'{module}.{attribute}') or did_you_mean(attribute, known)}"
-        f" It has {', '.join(sorted(known)) or 'none'}."
+        f"{module} has no name {attribute!r} in Tradewind.{_near(attribute, known, 0.75)}"
+        f"{gone_hint(f'{module}.{attribute}')}{shown}"
     )
 
 
@@ -105,14 +119,31 @@ class AirflowFinder(MetaPathFinder, Loader):
         """Return a spec for a module of the ``airflow`` tree, None for anything else."""
         if fullname != ROOT and not fullname.startswith(f"{ROOT}."):
             return None
+        installed = self._installed(fullname)
+        if installed is not None:
+            return installed
         package = is_package(fullname)
         if package is None:
             parent, _, name = fullname.rpartition(".")
             if name in names_of(parent):
                 return None  # ``import airflow.sdk.DAG``: Python's own message fits
-            hint = gone_hint(fullname) or did_you_mean(fullname, module_names()) or " Remove the import."
+            hint = f"{_near(fullname, module_names(), 0.85)}{gone_hint(fullname)}" or " Remove the import."
             raise ModuleNotFoundError(f"{fullname} does not exist in Tradewind.{hint}", name=fullname)
         return importlib.machinery.ModuleSpec(fullname, self, origin="tradewind.compat", is_package=package)
+
+    def _installed(self, fullname: str) -> importlib.machinery.ModuleSpec | None:
+        """Return the spec of a module of an installed provider package. The operators of ``standard`` are our own."""
+        if not fullname.startswith(PROVIDERS) or fullname.startswith(OURS):
+            return None
+        parent = fullname.rpartition(".")[0]
+        above = sys.modules.get(parent)
+        if parent == PROVIDERS[:-1]:
+            folders = provider_folders()
+        else:
+            folders = list(getattr(above, "__path__", None) or ())
+            if isinstance(above, AirflowModule):  # ours, with modules of installed packages below it
+                folders = [str(Path(entry, *parent.split(".")[2:])) for entry in provider_folders()]
+        return importlib.machinery.PathFinder.find_spec(fullname, folders) if folders else None
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         """Return an empty module of our own kind."""

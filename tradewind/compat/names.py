@@ -1,15 +1,17 @@
-"""Which names of Airflow are there, and what stands for each? One table: module -> name -> place in Tradewind.
-
-A line is ``NAME = place`` or ``NAME = place ! new form``; the second kind warns, since Airflow 3 has dropped the name.
-Places are written ``module:attribute``, below ``tradewind.``.
-"""
+"""Which names of Airflow are there, and what stands for each? The tables, read once: module -> name -> place."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-from tradewind.compat.tables import HINTS, SAME, TABLES
+from tradewind.compat.tables.classic import CLASSIC
+from tradewind.compat.tables.gone import GONE
+from tradewind.compat.tables.places import PLACES
+from tradewind.compat.tables.providers import PROVIDERS
+from tradewind.compat.tables.sdk import SDK
+from tradewind.compat.tables.unsupported import mend_of
 
 
 class Name(NamedTuple):
@@ -21,13 +23,36 @@ class Name(NamedTuple):
 
 
 @cache
+def _places() -> dict[str, Name]:
+    found: dict[str, Name] = {}
+    for module, names in PLACES.items():
+        for name, sign, attribute in (word.partition("=") for word in names.split()):
+            found[name] = Name(f"tradewind.{module}", attribute if sign else name)
+    return found
+
+
+def _place(name: str, meant: str) -> Name:
+    """Return what stands for ``name``: at ``meant`` (``module:attribute``), or where the name ``meant`` is."""
+    module, sign, attribute = meant.partition(":")
+    return Name(f"tradewind.{module}", attribute) if sign else _places()[meant or name]
+
+
+def _words(names: str) -> Iterator[tuple[str, str]]:
+    for word in names.split():
+        name, _, meant = word.partition("=")
+        yield name, meant
+
+
+@cache
 def _tree() -> dict[str, dict[str, Name]]:
-    tree = {module: {name: _parsed(place) for name, place in names.items()} for module, names in TABLES.items()}
-    for old, new, warns in SAME:
-        tree[old] = {
-            name: found._replace(new_form=f"from {new} import {name}") if warns else found
-            for name, found in tree[new].items()
-        }
+    tree: dict[str, dict[str, Name]] = {}
+    for table in (SDK, CLASSIC, PROVIDERS):
+        for module, names in table.items():
+            tree[module] = {name: _place(name, meant) for name, meant in _words(names)}
+    for old, names, new in GONE:
+        here = tree.setdefault(old, {})
+        for name, meant in _words(names):
+            here.setdefault(name, _place(name, meant)._replace(new_form=_new_form(name, meant, new)))
     for module in list(tree):
         parent = module.rpartition(".")[0]
         while parent:
@@ -36,10 +61,10 @@ def _tree() -> dict[str, dict[str, Name]]:
     return tree
 
 
-def _parsed(place: str) -> Name:
-    where, _, new_form = place.partition(" ! ")
-    module, _, attribute = where.partition(":")
-    return Name(f"tradewind.{module}" if module else "tradewind", attribute, new_form)
+def _new_form(name: str, meant: str, new: str) -> str:
+    if not new.startswith("airflow"):
+        return new
+    return f"{new}.{name if not meant or ':' in meant else meant}"
 
 
 def names_of(module: str) -> dict[str, Name]:
@@ -64,5 +89,5 @@ def is_package(module: str) -> bool | None:
 
 def gone_hint(name: str) -> str:
     """Return a sentence about what to do without ``name``, or an empty text."""
-    best: str = max((prefix for prefix in HINTS if name.startswith(prefix)), key=len, default="")
-    return f" {HINTS[best]}" if best else ""
+    found = mend_of(name)
+    return f" {found}" if found else ""

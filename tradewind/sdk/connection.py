@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urls
 
 from tradewind.sdk import reach
 from tradewind.sdk.exceptions import AirflowException, AirflowNotFoundException
+from tradewind.sdk.task_log import LoggingMixin
 
 if TYPE_CHECKING:
     from tradewind.sdk.channel import ConnectionData, TaskChannel
@@ -156,6 +157,24 @@ class Connection:
 
     get_connection_from_secrets = get
 
+    @classmethod
+    async def async_get(cls, conn_id: str) -> Connection:
+        """Return a connection by its id, in a coroutine; see :meth:`get`."""
+        return cls.get(conn_id)
+
+    def get_hook(self, *, hook_params: dict[str, Any] | None = None) -> Any:
+        """Return the hook that the installed provider package has for this type of connection.
+
+        Args:
+            hook_params: further arguments of the hook.
+
+        Raises:
+            AirflowException: no installed package has one.
+        """
+        from tradewind.compat.standins.manager import new_hook
+
+        return new_hook(self, hook_params or {})
+
     @property
     def extra_dejson(self) -> dict[str, Any]:
         """``extra`` as a dict; empty when there is none."""
@@ -251,8 +270,14 @@ class ConnectionAccessor:
         return "<connections>"
 
 
-class BaseHook:
+class BaseHook(LoggingMixin):
     """What hooks of other systems derive from: looks up their connection."""
+
+    _log_config_logger_name = "airflow.task.hooks"
+
+    def __init__(self, logger_name: str | None = None) -> None:
+        super().__init__()
+        self._logger_name = logger_name
 
     @classmethod
     def get_connection(cls, conn_id: str) -> Connection:
@@ -260,6 +285,35 @@ class BaseHook:
         return Connection.get(conn_id)
 
     @classmethod
+    async def aget_connection(cls, conn_id: str) -> Connection:
+        """Return a connection by its id, in a coroutine; see :meth:`Connection.get`."""
+        return cls.get_connection(conn_id)
+
+    @classmethod
+    def get_hook(cls, conn_id: str, hook_params: dict[str, Any] | None = None) -> Any:
+        """Return the hook for the type of a connection; see :meth:`Connection.get_hook`."""
+        return cls.get_connection(conn_id).get_hook(hook_params=hook_params)
+
+    @classmethod
+    async def aget_hook(cls, conn_id: str, hook_params: dict[str, Any] | None = None) -> Any:
+        """Return the hook for the type of a connection, in a coroutine."""
+        return cls.get_hook(conn_id, hook_params)
+
+    @classmethod
     def get_conn_uri(cls, conn_id: str) -> str:
         """Return a connection's URI."""
         return Connection.get(conn_id).get_uri()
+
+    def get_conn(self) -> Any:
+        """Return the connected client; for subclasses."""
+        raise NotImplementedError(f"{type(self).__name__} has no get_conn(). Give it one.")
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the extra fields of its form in the UI: none."""
+        return {}
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return which fields of the form are hidden or called otherwise: none."""
+        return {}
