@@ -349,5 +349,6 @@ def _change(planned: Plan, attempts: list[NewAttempt]) -> RunChange:
         xcoms_cleared=planned.xcoms_cleared,
         waits=[NewWait(attempt_id, pk, key, wait) for attempt_id, key, wait in planned.waits],
         waits_dropped=planned.waits_dropped,
+        asset_changes=planned.asset_changes,
         inbox_ids=planned.inbox_ids,
     )

@@ -14,13 +14,14 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, insert, update
 
+from tradewind.metadata.assets import AssetSource, record_changes
 from tradewind.metadata.inbox import delete_rows
 from tradewind.metadata.models import Attempt, Base, DagRun, RunEvent, TaskInstance, XCom
 from tradewind.metadata.timers import TimerRow, clear_timers, set_timers
 from tradewind.metadata.upsert import upsert_rows
 from tradewind.metadata.waits import NewWait, drop_waits, put_waits
 from tradewind.model.events import Event
-from tradewind.model.orders import AttemptEnded, AttemptStarted, XComValue
+from tradewind.model.orders import AssetChange, AttemptEnded, AttemptStarted, XComValue
 from tradewind.model.states import FINAL_RUN_STATES, AttemptState
 from tradewind.run.view import Changes, RunView, TaskKey
 
@@ -68,6 +69,7 @@ class RunChange:
     xcoms_cleared: Sequence[TaskKey] = ()
     waits: Sequence[NewWait] = ()
     waits_dropped: Sequence[UUID] = ()
+    asset_changes: Sequence[tuple[TaskKey, Sequence[AssetChange]]] = ()
     inbox_ids: Sequence[int] = ()
 
 
@@ -85,6 +87,10 @@ def commit_runs(tx: Connection, changes: Sequence[RunChange], now: datetime) -> 
     _write_xcoms(tx, good, now)
     put_waits(tx, [wait for change in good for wait in change.waits], now)
     drop_waits(tx, [attempt_id for change in good for attempt_id in change.waits_dropped], now)
+    for change in good:
+        for key, changes_of_assets in change.asset_changes:
+            source = AssetSource(change.run.pk, change.run.dag_id, change.run.run_id, key)
+            record_changes(tx, source, changes_of_assets, now)
     delete_rows(tx, [row_id for change in good for row_id in change.inbox_ids])
     return good
 
