@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tradewind.sdk import macros
+from tradewind.sdk.assets.context import asset_names
 from tradewind.sdk.connection import ConnectionAccessor
 from tradewind.sdk.context_values import Context as Context
 from tradewind.sdk.dag_run import DagRun
@@ -43,7 +44,8 @@ def build_context(order: AttemptOrder, dag: DAG, task: BaseOperator, channel: Ta
         "try_number": order.try_number,
         "task_reschedule_count": order.part,
     }
-    context = Context(values, _previous(channel))
+    context = Context(values)
+    context.work_out_later({**_previous(channel), **asset_names(order, channel, context)})
     ti.context = context
     return context
 
@@ -60,6 +62,8 @@ def _of_run(order: AttemptOrder, dag: DAG, run: DagRun, channel: TaskChannel) ->
         "dag": dag,
         "dag_run": run,
         "run_id": order.run_id,
+        "partition_key": order.partition_key,
+        "partition_date": pendulum_utc(order.partition_date),
         "macros": macros,
         "conn": ConnectionAccessor(channel),
         "var": {"value": VariableAccessor(channel), "json": VariableAccessor(channel, as_json=True)},

@@ -21,29 +21,28 @@ DATED_NAMES: Final = frozenset(
 
 LATER_NAMES: Final = frozenset(
     [
-        "asset_state_store",
         "expanded_ti_count",
-        "inlet_events",
-        "outlet_events",
-        "partition_date",
-        "partition_key",
         "task_state_store",
-        "triggering_asset_events",
     ]
 )
 """Names of Airflow whose feature does not exist yet; asking for one says so."""
 
 CONTEXT_NAMES: Final = DATED_NAMES | frozenset(
     [
+        "asset_state_store",
         "conn",
         "dag",
         "dag_run",
         "exception",
+        "inlet_events",
         "inlets",
         "macros",
         "map_index_template",
+        "outlet_events",
         "outlets",
         "params",
+        "partition_date",
+        "partition_key",
         "prev_data_interval_end_success",
         "prev_data_interval_start_success",
         "prev_end_date_success",
@@ -55,6 +54,7 @@ CONTEXT_NAMES: Final = DATED_NAMES | frozenset(
         "task_reschedule_count",
         "templates_dict",
         "ti",
+        "triggering_asset_events",
         "try_number",
         "var",
     ]

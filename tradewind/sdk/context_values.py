@@ -18,6 +18,10 @@ class Context(dict[str, Any]):
         super().__init__(values)
         self._lazy = dict(lazy or {})
 
+    def work_out_later(self, lazy: Mapping[str, Callable[[], Any]]) -> None:
+        """Take names whose values are worked out when they are first asked for."""
+        self._lazy.update(lazy)
+
     def __missing__(self, name: str) -> Any:
         if name in self._lazy:
             self[name] = value = self._lazy.pop(name)()

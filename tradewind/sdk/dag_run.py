@@ -24,6 +24,7 @@ class DagRun:
         self.run_type = DagRunType(order.run_type)
         self.conf: dict[str, Any] = order.conf
         self.triggering_user_name = order.triggering_user
+        self.partition_key = order.partition_key
         self.state = "running"
 
     @cached_property
@@ -45,6 +46,11 @@ class DagRun:
     def run_after(self) -> pendulum.DateTime | None:
         """The earliest instant at which the run could start."""
         return pendulum_utc(self._order.run_after)
+
+    @cached_property
+    def partition_date(self) -> pendulum.DateTime | None:
+        """Where the partition begins that the run is about; None: it is about none, or one that is not of time."""
+        return pendulum_utc(self._order.partition_date)
 
     @cached_property
     def start_date(self) -> pendulum.DateTime | None:

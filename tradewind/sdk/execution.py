@@ -5,6 +5,7 @@ Nothing here starts or watches processes: the runner does that, ``dag.test`` nee
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,6 +17,8 @@ from msgspec import structs
 
 from tradewind.model.orders import Aftermath, Outcome, XComValue
 from tradewind.sdk import aftercare, reach
+from tradewind.sdk.assets.context import asset_changes, check_assets
+from tradewind.sdk.assets.yields import run_through
 from tradewind.sdk.context import Context, build_context
 from tradewind.sdk.current import running
 from tradewind.sdk.exceptions import (
@@ -132,12 +135,18 @@ def _attempt(
     _end(ti, "success")
     _call_back(task.on_success_callback, context, "on_success_callback", None)
     aftercare.tell_end("on_task_instance_success", context)
-    return TaskResult(Outcome.SUCCESS, xcoms=xcoms, then=_aftermath(ti))
+    return TaskResult(Outcome.SUCCESS, xcoms=xcoms, then=_aftermath(task, context))
 
 
-def _aftermath(ti: RunningTask) -> Aftermath | None:
+def _aftermath(task: BaseOperator, context: Context) -> Aftermath | None:
     """Return what follows from a success beside it, or None: nothing."""
-    then = Aftermath(length=ti.length, map_label=ti.rendered_map_index, skip=tuple(dict.fromkeys(ti.skips)))
+    ti: RunningTask = context["ti"]
+    then = Aftermath(
+        length=ti.length,
+        map_label=ti.rendered_map_index,
+        skip=tuple(dict.fromkeys(ti.skips)),
+        asset_changes=asset_changes(task, context),
+    )
     return None if then == Aftermath() else then
 
 
@@ -180,6 +189,7 @@ def _work(task: BaseOperator, context: Context, order: AttemptOrder, channel: Ta
     fields = shown_fields(task)
     if fields:
         channel.set_rendered_fields(fields)
+    check_assets(task, channel)
     aftercare.tell_start(context)
     if order.resume is None:
         start_from_trigger(task, context)
@@ -189,6 +199,8 @@ def _work(task: BaseOperator, context: Context, order: AttemptOrder, channel: Ta
     _call_back(task.on_execute_callback, context, "on_execute_callback", None)
     with time_limit(order.execution_timeout_seconds, task.who):
         value = task.execute(context) if order.resume is None else go_on(task, context, order.resume)
+        if inspect.isgenerator(value) and inspect.isgeneratorfunction(task.execute):
+            value = run_through(value, context["outlet_events"])
     if task.post_execute_hook:
         task.post_execute_hook(context, value)
     task.post_execute(context, value)

@@ -127,6 +127,8 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         depends_on_past: bool
         wait_for_downstream: bool
         params: Any
+        inlets: list[Any]
+        outlets: list[Any]
         priority_weight: int
         weight_rule: str
         queue: str
@@ -274,6 +276,24 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         if self.dag is None:
             raise DagArgumentError(f"{self.who} belongs to no DAG. Create it inside `with DAG(...):`, or pass dag=.")
         return self.dag
+
+    # --- assets ---------------------------------------------------------------------------------
+
+    def add_inlets(self, inlets: Iterable[Any]) -> None:
+        """Name further assets that the task reads."""
+        self.inlets.extend(inlets)
+
+    def add_outlets(self, outlets: Iterable[Any]) -> None:
+        """Name further assets that the task updates."""
+        self.outlets.extend(outlets)
+
+    def get_inlet_defs(self) -> list[Any]:
+        """Return what the task reads."""
+        return self.inlets
+
+    def get_outlet_defs(self) -> list[Any]:
+        """Return what the task updates."""
+        return self.outlets
 
     # --- outputs ---------------------------------------------------------------------------------
 

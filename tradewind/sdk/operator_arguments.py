@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Required, TypedDict
 
 from tradewind.sdk import arguments, defaults
 from tradewind.sdk.arguments import Check
+from tradewind.sdk.exceptions import IgnoredArgumentWarning
 from tradewind.sdk.params import ParamsDict
 from tradewind.sdk.retry_policy import RetryPolicy, retry_policy
 from tradewind.sdk.rules import TriggerRule, WeightRule
@@ -126,6 +127,26 @@ def _hook(who: str, name: str, value: Any) -> Callable[..., Any] | None:
     return hook
 
 
+def _assets(who: str, name: str, value: Any) -> list[Any]:
+    """One or many. What is no asset (Airflow takes anything, for lineage) means nothing here, which is warned of."""
+    if not value:
+        return []
+    given = list(value) if isinstance(value, Collection) and not isinstance(value, str) else [value]
+    strange = [one for one in given if not _is_asset(one)]
+    if strange:
+        arguments.warn_user(
+            f"{who}: {name} has no effect for {strange[0]!r}, which is no asset. Name an Asset or AssetAlias.",
+            IgnoredArgumentWarning,
+        )
+    return given
+
+
+def _is_asset(value: Any) -> bool:
+    from tradewind.sdk.assets.definitions import Asset, AssetAlias, AssetRef  # late: few tasks have any
+
+    return isinstance(value, Asset | AssetAlias | AssetRef)
+
+
 def _params(who: str, name: str, value: Any) -> ParamsDict:
     if value is not None and not isinstance(value, Mapping):
         raise arguments.wrong(who, name, value, "a dict")
@@ -179,15 +200,11 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     "email_on_retry": Argument(arguments.boolean, _is(True)),  # means nothing without email=
     "email_on_failure": Argument(arguments.boolean, _is(True)),
     "retry_policy": Argument(retry_policy),
+    "inlets": Argument(_assets, list),
+    "outlets": Argument(_assets, list),
     # accepted, without effect
     "sla": Argument(
         arguments.ignored("Airflow 3 ignores it as well. Remove it; dagrun_timeout= and execution_timeout= limit time.")
-    ),
-    "inlets": Argument(arguments.ignored("assets are not supported yet. Remove it.")),
-    "outlets": Argument(
-        arguments.ignored(
-            "assets are not supported yet, so no DAG is triggered by them. Remove it; give that DAG a schedule."
-        )
     ),
     "resources": Argument(arguments.ignored(f"no executor here reads it. {_LIMITS}")),
     "executor_config": Argument(arguments.ignored(f"no executor here reads it. {_LIMITS}")),

@@ -18,6 +18,8 @@ MODULES: Final = (
     "tradewind.sdk.operators.python",
     "tradewind.sdk.param_schema",
     "tradewind.sdk.variable",
+    "tradewind.sdk.assets.inlets",
+    "tradewind.sdk.assets.outlets",
     "tradewind.compat",
     "jinja2.ext",
     "asyncio",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tradewind.errors import DagError
 from tradewind.model.spec import DagSpec, GroupSpec, MappingSpec, ParamSpec, SchedulePolicy, TaskSpec
 from tradewind.plugins import listeners
+from tradewind.sdk.assets.serialize import alias_specs, asset_specs, mentions
 from tradewind.sdk.deadline import deadline_spec
 from tradewind.sdk.exceptions import NotSupportedYet, ParamValidationError
 from tradewind.sdk.graph import check_acyclic, effective_weights
@@ -37,6 +38,7 @@ def to_spec(dag: DAG) -> DagSpec:
     check_acyclic(dag)
     _check_schedule(dag)
     _check_setups(dag)
+    _check_fail_fast(dag)
     _check_supported(dag)
     weights = effective_weights(dag)
     tasks = sorted(dag.tasks, key=lambda task: task.task_id)
@@ -68,6 +70,8 @@ def to_spec(dag: DAG) -> DagSpec:
         has_failure_callback=bool(dag.on_failure_callback),
         deadlines=tuple(deadline_spec(dag, alert) for alert in dag.deadline),
         listens=listeners.wanted(),
+        assets=asset_specs(dag),
+        asset_aliases=alias_specs(dag),
     )
 
 
@@ -111,13 +115,16 @@ def task_spec(task: BaseOperator, weight: int) -> TaskSpec:
         ui_fgcolor=task.ui_fgcolor,
         mapping=None if task.expand_input is None else MappingSpec(task.expand_input.lengths()),
         calls_back=_calls_back(task),
+        inlets=mentions(task.inlets),
+        outlets=mentions(task.outlets),
     )
 
 
 def needs_process(task: BaseOperator) -> bool:
     """Return False for an ``EmptyOperator`` that nothing hangs on: it succeeds where it stands."""
     return task.task_class.execute is not EmptyOperator.execute or bool(
-        task.on_execute_callback
+        task.outlets
+        or task.on_execute_callback
         or task.on_success_callback
         or task.pre_execute_hook
         or task.post_execute_hook
@@ -211,12 +218,21 @@ def _check_schedule(dag: DAG) -> None:
         )
 
 
+def _check_fail_fast(dag: DAG) -> None:
+    for task in dag.tasks if dag.fail_fast else ():
+        if task.trigger_rule not in ("all_success", "all_done_setup_success"):
+            raise DagError(
+                f"{dag.who} has fail_fast=True, so the trigger_rule of its tasks must be 'all_success', and that of task "
+                f"{task.task_id!r} is {task.trigger_rule!r}. Change the rule, or remove fail_fast."
+            )
+
+
 def _check_setups(dag: DAG) -> None:
     for task in dag.tasks:
         if not task.is_setup:
             continue
         for below in task.downstream_list:
-            if not below.is_setup and not below.is_teardown and below.trigger_rule != "all_success":
+            if not below.is_teardown and below.trigger_rule != "all_success":
                 raise DagError(
                     f"{dag.who}: task {below.task_id!r} stands directly below the setup {task.task_id!r}, so its "
                     f"trigger_rule must be 'all_success', not {below.trigger_rule!r}. "

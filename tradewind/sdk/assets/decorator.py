@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
+from tradewind.sdk import reach
 from tradewind.sdk.assets.definitions import Asset, AssetAll, AssetWatcher, BaseAsset
 from tradewind.sdk.assets.lookup import AssetFinder
 from tradewind.sdk.context_values import Context
@@ -31,7 +32,7 @@ class AssetTask(PythonOperator):
 
     def execute(self, context: Context) -> Any:
         """Call the function with what its parameters name."""
-        finder = AssetFinder(context["ti"].channel)
+        finder = AssetFinder(reach.channel(f"{self.who}"))
         parameters = signature_of(self.python_callable).parameters
         kwargs = {name: self._argument(name, one.default, context, finder) for name, one in parameters.items()}
         return call(self.python_callable, (), kwargs)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, overload
 
 import msgspec
 
-from tradewind.model.asset_talk import AssetAnswer, EventFacts, FindEvents
+from tradewind.model.asset_talk import EventFacts, FindEvents, FindTriggering
 from tradewind.sdk.assets.definitions import Asset, AssetAlias, AssetRef
 from tradewind.sdk.assets.events import AssetEvent
 from tradewind.sdk.assets.lookup import AssetFinder, ByAsset, Key, NoAsset, shown
@@ -150,13 +151,21 @@ class InletEventsByAsset(Mapping["Asset | AssetAlias | AssetRef", InletEvents], 
 class TriggeringEvents(Mapping["Asset | AssetAlias | AssetRef", Sequence[AssetEvent]], ByAsset[Sequence[AssetEvent]]):
     """The events that the run was created for, by asset and by the alias that they were reported through."""
 
-    def __init__(self, answer: AssetAnswer, finder: AssetFinder) -> None:
-        self._finder = finder
-        self._by_key: dict[Key, list[AssetEvent]] = {}
-        for facts in answer.events:
+    def __init__(self, finder: AssetFinder, *, was_triggered: bool) -> None:
+        """
+        Args:
+            was_triggered: False for a run that nobody's events have made; then nothing is asked for.
+        """
+        self._finder, self._was_triggered = finder, was_triggered
+
+    @cached_property
+    def _by_key(self) -> dict[Key, list[AssetEvent]]:
+        found: dict[Key, list[AssetEvent]] = {}
+        for facts in self._finder.channel.ask_assets(FindTriggering()).events if self._was_triggered else ():
             event = AssetEvent(facts)
             for key in _keys(facts):
-                self._by_key.setdefault(key, []).append(event)
+                found.setdefault(key, []).append(event)
+        return found
 
     def __getitem__(self, key: Asset | AssetAlias | AssetRef) -> Sequence[AssetEvent]:
         return self._by_key[self._finder.key(key)]

@@ -10,6 +10,9 @@ from tradewind.sdk.assets.events import asset_of
 from tradewind.sdk.exceptions import AirflowException, AirflowNotFoundException
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tradewind.model.spec import AssetMention
     from tradewind.sdk.channel import TaskChannel
 
 T = TypeVar("T")
@@ -89,3 +92,14 @@ class ByAsset(Generic[T]):
 def shown(key: Key) -> Asset | AssetAlias:
     """Return what a key stands for."""
     return AssetAlias(key) if isinstance(key, str) else Asset(name=key[0], uri=key[1])
+
+
+class InactiveAssets(AirflowException):
+    """A task names assets, as inlets or outlets, that no DAG defines any more, or that others of that name hide."""
+
+    def __init__(self, who: str, inactive: Sequence[AssetMention]) -> None:
+        names = ", ".join(repr(one.name or one.uri) for one in inactive)
+        super().__init__(
+            f"{who} has assets among its inlets or outlets that are not active: {names}. A reference needs a DAG that "
+            "defines the asset; of several assets with one name or one URI only the first is active."
+        )

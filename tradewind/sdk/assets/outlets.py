@@ -73,13 +73,12 @@ class OutletEvents(Mapping["Asset | AssetAlias | AssetRef", OutletEvent], ByAsse
         return f"OutletEvents({list(self.by_key.values())!r})"
 
 
-def changes_of(outlets: Sequence[Any], events: OutletEvents | None) -> tuple[AssetChange, ...]:
+def changes_of(outlets: Sequence[Any], events: OutletEvents) -> tuple[AssetChange, ...]:
     """Return what a task that succeeded has updated: each of its outlets, and what it reported through its aliases.
 
-    What was said of assets that are no outlets of the task is left out, as in Airflow. ``events`` None: nothing was
-    said of any.
+    What was said of assets that are no outlets of the task is left out, as in Airflow.
     """
-    said = {} if events is None else events.by_key
+    said = events.by_key
     changes: list[AssetChange] = []
     for outlet in outlets:
         if isinstance(outlet, Asset):

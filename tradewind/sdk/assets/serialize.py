@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from tradewind.model.spec import AliasSpec, AssetMention, AssetSpec, WatcherSpec
-from tradewind.sdk.assets.definitions import Asset, AssetAlias, AssetRef, AssetWatcher, BaseAsset
+from tradewind.sdk.assets.definitions import Asset, AssetAlias, AssetAll, AssetRef, AssetWatcher, BaseAsset
 from tradewind.xcom.serde import encode
 
 if TYPE_CHECKING:
@@ -56,8 +56,6 @@ def scheduled_on(schedule: Any) -> BaseAsset | None:
     if isinstance(schedule, BaseAsset):
         return schedule
     if isinstance(schedule, list | tuple | set | frozenset) and schedule:
-        from tradewind.sdk.assets.definitions import AssetAll
-
         return AssetAll(*schedule)
     given = getattr(schedule, "assets", None)
     return None if given is None else scheduled_on(given)

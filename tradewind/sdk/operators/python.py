@@ -7,7 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, Unpack, cast
 
 from tradewind.sdk import arguments
+from tradewind.sdk.assets.yields import run_through
 from tradewind.sdk.context_values import Context
+from tradewind.sdk.current import get_current_context
 from tradewind.sdk.exceptions import DagArgumentError
 from tradewind.sdk.operator import BaseOperator
 from tradewind.sdk.operator_arguments import OperatorArguments
@@ -77,8 +79,13 @@ def _without_airflow_2(kwargs: OperatorArguments) -> OperatorArguments:
 
 
 def call(function: Callable[..., Any], args: Collection[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Call ``function``; a coroutine function runs on an event loop of its own."""
+    """Call ``function``; a coroutine function runs on an event loop of its own.
+
+    A generator function is run to its end: what it yields is about assets (``Metadata``), what it returns is returned.
+    """
     result = function(*args, **kwargs)
+    if inspect.isgenerator(result) and inspect.isgeneratorfunction(function):
+        return run_through(result, get_current_context()["outlet_events"])
     if inspect.iscoroutine(result):
         import asyncio  # late: as heavy as all the rest of a DAG file's imports, and few functions are coroutines
 
