@@ -31,7 +31,7 @@ def _coming(dag: DAG, question: RunsQuestion) -> RunsAnswer:
     last_run_after = question.last_run_after
     count = question.count if timetable.active_runs_limit is None else 1  # else it depends on how long runs take
     found: list[RunAnswer] = []
-    for _ in range(count):
+    while len(found) < count:  # the time that reading a file may take bounds it
         run = next_planned(spec, timetable, restriction, last, last_run_after, now)
         if run is None:
             return RunsAnswer(tuple(found), is_last=True)
@@ -42,6 +42,8 @@ def _coming(dag: DAG, question: RunsQuestion) -> RunsAnswer:
             )
         last, last_run_after, now = run.interval, run.run_after, max(now, run.run_after)
         run_id = _run_id(dag, RunType.SCHEDULED, run.run_after, run.interval)
+        if not restriction.catchup and run.run_after <= question.now:
+            found.clear()  # of those that were missed the newest is made
         found.append(RunAnswer(run.run_after, *run.interval, run_id))
     return RunsAnswer(tuple(found))
 

@@ -56,7 +56,8 @@ class DagFileManager:
         answer = answer_from(StoredValues(database, config, own))
         parallel = config.dag_processor.parsing_processes
         self._client = ParseClient(parse_setup(config), parse_environment(config, own), parallel, answer)
-        self._sync = FolderSync(config, database, self._client, on_change)
+        self._on_change = on_change
+        self._sync = FolderSync(config, database, self._client, self._changed)
         self._foresight = Foresight(config, database, self._client)
         self._watcher = Watcher([folder.path for folder in self._sync.folders], self._ring)
         self._thread: threading.Thread | None = None
@@ -133,6 +134,10 @@ class DagFileManager:
         self._foresight.is_asked = True
         self._client.wake()
 
+    def _changed(self) -> None:
+        self._foresight.is_asked = True
+        self._on_change()
+
     def _ring(self) -> None:
         self._rung.set()
         self._client.wake()
@@ -164,7 +169,7 @@ class DagFileManager:
             self._rest_at = time.monotonic() + REST_SECONDS
         elif self._client.server_pid is not None and time.monotonic() >= self._rest_at:
             self._client.rest()
-        if self._sync.is_done:
+        if self._sync.is_done and not self._foresight.is_due:
             for done in self._answering:
                 done.set()
             self._answering.clear()

@@ -73,7 +73,7 @@ def find_following(
         want(tx, dag_id, now)
         return None
     coming = runs[after.index(last) :]
-    if len(coming) < _FEW and not row.is_last:
+    if len(coming) < min(_FEW, len(runs) or 1) and not row.is_last:
         want(tx, dag_id, now)
     missed = [run for run in coming if run.run_after <= now]
     return missed[-1] if missed and not catchup else next(iter(coming), None)
