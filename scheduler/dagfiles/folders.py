@@ -11,6 +11,7 @@ from typing import Final
 from executors.runner.environment import task_environment
 from scheduler.dagfiles.protocol import Setup
 from tradewind.config import Config
+from tradewind.plugins.load import SETTINGS_MODULE
 from tradewind.sdk.defaults import Defaults
 
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "dags"
@@ -25,10 +26,14 @@ class DagFolder:
         path: absolute.
         prefix: what stands before the relative name of its files in the metadata DB. Empty for the DAG folder itself;
             for another one its path, so that joined to the DAG folder the name still leads to the file.
+        extends: its files are no DAG files: they are loaded before each of them, as plugins and policies are.
+        only: the one file in it that counts; None: all.
     """
 
     path: str
     prefix: str
+    extends: bool = False
+    only: str | None = None
 
 
 def dag_folders(config: Config) -> tuple[DagFolder, ...]:
@@ -39,6 +44,17 @@ def dag_folders(config: Config) -> tuple[DagFolder, ...]:
     if config.core.load_examples and EXAMPLES.is_dir() and not inside:
         folders.append(DagFolder(str(EXAMPLES), f"{EXAMPLES}/"))
     return tuple(folders)
+
+
+def extension_folders(config: Config) -> tuple[DagFolder, ...]:
+    """Return the folders of plugins and policies that are there. They are watched like those of DAG files."""
+    plugins = os.path.abspath(config.core.plugins_folder)
+    settings = os.path.abspath(config.home / "config")
+    found = (
+        DagFolder(plugins, f"{plugins}/", extends=True),
+        DagFolder(settings, f"{settings}/", extends=True, only=f"{SETTINGS_MODULE}.py"),
+    )
+    return tuple(folder for folder in found if os.path.isdir(folder.path))
 
 
 def parse_setup(config: Config) -> Setup:

@@ -25,6 +25,7 @@ from executors.runner.masking import Masker
 from scheduler.dagfiles.asking import ParseSource
 from scheduler.dagfiles.clearing import cleared
 from scheduler.dagfiles.foretelling import answer_about_runs
+from scheduler.dagfiles.parse_extension import check_extension, is_extension
 from scheduler.dagfiles.problems import describe
 from scheduler.dagfiles.protocol import Outcome, ParseRequest, RunsAnswer, Setup
 from scheduler.dagfiles.watched_import import Watch
@@ -32,6 +33,8 @@ from tradewind.errors import DagError
 from tradewind.metadata.source_text import decode_source
 from tradewind.model.parsed import FileError, FileWarning
 from tradewind.model.spec import DagSpec
+from tradewind.plugins import policies
+from tradewind.plugins.load import ensure_loaded
 from tradewind.sdk import reach
 from tradewind.sdk.dag import DAG
 from tradewind.sdk.exceptions import IgnoredArgumentWarning
@@ -76,6 +79,7 @@ def parse(request: ParseRequest, setup: Setup, asking: socket.socket) -> Outcome
     specs: list[DagSpec] = []
     errors: list[FileError] = []
     timed_out = False
+    notes: tuple[FileWarning, ...] = ()
     answer: RunsAnswer | None = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
@@ -83,11 +87,16 @@ def parse(request: ParseRequest, setup: Setup, asking: socket.socket) -> Outcome
             decode_source(request.source)
             _start_timer(setup.import_seconds)
             try:
-                watch.start()
                 with reach.reading_from(answers):
-                    dags = load_dag_file(request.path, request.source, request.folder)
+                    ensure_loaded()  # unwatched: that plugins look at other files says nothing about this one
+                    _start_timer(policies.import_timeout(request.path, setup.import_seconds))
+                    watch.start()
+                    is_dag_file = not is_extension(request, setup)
+                    dags = load_dag_file(request.path, request.source, request.folder) if is_dag_file else []
                 watch.stop()
-                if request.question is not None:
+                if not is_dag_file:
+                    errors, notes = check_extension(request, masker.redact)
+                elif request.question is not None:
                     answer = answer_about_runs(dags, request.question, masker.redact)
                 else:
                     _serialize(dags, request, specs, errors)
@@ -109,7 +118,7 @@ def parse(request: ParseRequest, setup: Setup, asking: socket.socket) -> Outcome
         depends_on=watch.depends_on(),
         looks_outside=watch.looked_outside() or answers.has_asked,
         timed_out=timed_out,
-        warnings=_own_warnings(caught, f"{request.folder}/", masker),
+        warnings=_own_warnings(caught, f"{request.folder}/", masker) + notes,
         answer=answer,
     )
 
@@ -170,8 +179,8 @@ def _start_timer(seconds: float) -> None:
         raise ImportTakesTooLong
 
     signal.signal(signal.SIGALRM, interrupt)
-    # Again each second, for a file that catches everything and goes on.
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    # Again each second, for a file that catches everything and goes on. 0 (a policy may say so) is no limit.
+    signal.setitimer(signal.ITIMER_REAL, max(0.0, seconds), 1.0)
 
 
 def _stop_timer() -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from scheduler.dagfiles.protocol import Outcome
 from tradewind.model.spec import DagSpec
+from tradewind.plugins import entry_points
 from tradewind.sdk.loader import load_dag_file, module_name
 from tradewind.sdk.serialize import to_spec
 
@@ -65,6 +66,7 @@ def rehearse(*, with_airflow_names: bool) -> list[DagSpec]:
     for name in _AIRFLOW if with_airflow_names else ():
         import_module(name)
     search_path = list(sys.path)
+    entry_points.are_there()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         specs = [to_spec(dag) for dag in load_dag_file(_PATH, _SOURCE, bare=True)]

@@ -10,7 +10,7 @@ from typing import Final
 
 from scheduler.dagfiles.catalogue import Catalogue, Entry
 from scheduler.dagfiles.find import MAX_SOURCE_BYTES, find_files, might_hold_dags, stamp_at
-from scheduler.dagfiles.folders import dag_folders
+from scheduler.dagfiles.folders import dag_folders, extension_folders
 from scheduler.dagfiles.parse_client import FileJob, ParseClient
 from tradewind.config import Config
 from tradewind.metadata import dags
@@ -40,7 +40,9 @@ class FolderSync:
             on_change: called after each commit that changed which DAGs there are or what they say.
         """
         self._config, self._database, self._client, self._on_change = config, database, client, on_change
-        self.folders: Final = dag_folders(config)
+        self.folders: Final = dag_folders(config) + extension_folders(config)
+        self._extensions: Final = frozenset(folder.path for folder in self.folders if folder.extends)
+        self._first_extensions: frozenset[str] | None = None  # those of the first look: DAG files were not read yet
         self.catalogue: Final = Catalogue(config.dag_processor.refresh_interval, stamp_at)
         self._slow_limit = max(1, config.dag_processor.parsing_processes - 1)
         self._problems: frozenset[str] = frozenset()
@@ -62,12 +64,18 @@ class FolderSync:
         self._is_complete = True
         for folder in self.folders:
             walk = find_files(Path(folder.path), ignore_syntax=self._config.core.dag_ignore_file_syntax)
-            self._gone.update(self.catalogue.update(folder.path, folder.prefix, walk.files, walk.unread))
+            files = [found for found in walk.files if folder.only in (None, found.name)]
+            gone = self.catalogue.update(folder.path, folder.prefix, files, walk.unread)
+            self._gone.update(gone)
+            if gone and folder.extends:
+                self._force_dag_files()
             self._is_complete &= not walk.unread
             problems += walk.problems
         for problem in sorted(set(problems) - self._problems):
             log.warning("dagfiles.problem: %s", problem)
         self._problems = frozenset(problems)
+        if self._first_extensions is None:
+            self._first_extensions = frozenset(filter(self._extends, self.catalogue.names()))
         self.catalogue.check_dependencies()
         self._forget_gone()
 
@@ -77,6 +85,16 @@ class FolderSync:
         for name in list(self.catalogue.names()):
             entry = self.catalogue.get(name)
             if entry is not None and (not wanted or name in wanted or entry.path in wanted):
+                self.catalogue.force(name)
+
+    def _extends(self, name: str) -> bool:
+        entry = self.catalogue.get(name)
+        return entry is not None and entry.folder in self._extensions
+
+    def _force_dag_files(self) -> None:
+        """Have all DAG files parsed: what is loaded before them has changed."""
+        for name in list(self.catalogue.names()):
+            if not self._extends(name):
                 self.catalogue.force(name)
 
     def step(self, patience: Callable[[], float | None], *, refresh: bool) -> None:
@@ -162,7 +180,10 @@ class FolderSync:
         if digest == entry.digest and not entry.is_forced:
             self.catalogue.same(entry, time.monotonic())
             return False
-        if self._config.core.dag_discovery_safe_mode and not might_hold_dags(source):
+        if entry.folder in self._extensions:
+            if entry.digest not in (None, digest) or entry.name not in (self._first_extensions or ()):
+                self._force_dag_files()
+        elif self._config.core.dag_discovery_safe_mode and not might_hold_dags(source):
             self._pass_over(entry, digest)
             return False
         entry.digest, entry.is_forced, entry.is_busy = digest, False, True

@@ -14,14 +14,10 @@ from tradewind.sdk import dag_arguments, operator_arguments
 VALUES = {
     "access_control": "{'team': {'can_read'}}",
     "disable_bundle_versioning": "True",
-    "email": "['ann@example.org']",
     "executor_config": "{'pod': 1}",
     "ignore_first_depends_on_past": "True",
     "inlets": "['a']",
     "map_index_template": "'{{ x }}'",
-    "max_consecutive_failed_dag_runs": "3",
-    "on_failure_callback": "print",
-    "on_success_callback": "[print]",
     "outlets": "['a']",
     "rerun_with_latest_version": "True",
     "resources": "{'cpus': 1}",
@@ -79,7 +75,7 @@ def test_an_argument_that_asks_for_nothing_is_no_news(read, value):
         read(f"""
         from tradewind import DAG, EmptyOperator
         with DAG("etl", access_control={value}):
-            EmptyOperator(task_id="a", email={value}, inlets={value}, outlets={value})
+            EmptyOperator(task_id="a", resources={value}, inlets={value}, outlets={value})
     """).warnings
         == ()
     )
@@ -89,16 +85,16 @@ def test_default_args_without_effect_are_told_of_the_dag_and_not_of_each_task(re
     found = read("""
         from tradewind import DAG, EmptyOperator
         for name in ("one", "two"):
-            with DAG(name, default_args={"email": "ann@example.org"}):
+            with DAG(name, default_args={"resources": {"cpus": 1}}):
                 for number in range(5):
                     EmptyOperator(task_id=f"t{number}")
-                EmptyOperator(task_id="own", email="bob@example.org")
+                EmptyOperator(task_id="own", resources={"cpus": 2})
     """)
 
     assert [(one.line, one.message.partition(" has no effect")[0]) for one in found.warnings] == [
-        (3, "DAG 'one', default_args: email"),
-        (6, "EmptyOperator 'own': email"),
-        (3, "DAG 'two', default_args: email"),
+        (3, "DAG 'one', default_args: resources"),
+        (6, "EmptyOperator 'own': resources"),
+        (3, "DAG 'two', default_args: resources"),
     ]
 
 

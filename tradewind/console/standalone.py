@@ -74,7 +74,8 @@ def _free_port(host: str, port: int) -> int:
 
 def _prepare(config: Config) -> tuple[str, str] | None:
     """Create what is missing. Returns name and password of the first account when it was made now."""
-    for folder in (config.home, config.core.dags_folder, config.logging.base_log_folder):
+    wanted = (config.home, config.core.dags_folder, config.core.plugins_folder, config.logging.base_log_folder)
+    for folder in wanted:
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:

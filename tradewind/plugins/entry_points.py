@@ -22,7 +22,7 @@ _MENTIONS: Final = tuple(f"[{group}]".encode() for group in (*PLUGIN_GROUPS, *PO
 
 def entry_points(groups: Sequence[str]) -> list[EntryPoint]:
     """Return the entry points of these groups, by name. Those that two groups have in common are there once."""
-    if not _is_mentioned(tuple(sys.path)):
+    if not are_there():
         return []
     from importlib import metadata
 
@@ -30,12 +30,15 @@ def entry_points(groups: Sequence[str]) -> list[EntryPoint]:
     return [found[key] for key in sorted(found)]
 
 
+def are_there() -> bool:
+    """Return whether any package on the module search path has an entry point of ours.
+
+    Each folder is looked at once. A process that is forked for each DAG file inherits what its parent has seen.
+    """
+    return any(_mentions(folder) for folder in sys.path if folder)
+
+
 @cache
-def _is_mentioned(path: tuple[str, ...]) -> bool:
-    """Say whether any package that is installed on ``path`` has an entry point of ours."""
-    return any(_mentions(folder) for folder in path if folder)
-
-
 def _mentions(folder: str) -> bool:
     try:
         entries = list(os.scandir(folder))
