@@ -27,6 +27,7 @@ from tradewind.sdk.sensors.external_errors import (
     ExternalTaskGroupNotFoundError,
     ExternalTaskNotFoundError,
 )
+from tradewind.sdk.signatures import signature_of
 from tradewind.sdk.states import DagRunState, TaskInstanceState
 from tradewind.sdk.xcom_arg import XComArg
 
@@ -145,12 +146,18 @@ class ExternalTaskSensor(BaseSensorOperator):
         if self.execution_delta:
             return [date - self.execution_delta]
         if self.execution_date_fn:
-            known = Context.of(context).with_extra({"context": context})
-            wanted = keyword_arguments(self.execution_date_fn, [date], known, {})
-            wanted.pop("logical_date", None)
-            found = call(self.execution_date_fn, [date], wanted)
+            found = call(self.execution_date_fn, [date], self._wanted_by_name(context))
             return list(found) if isinstance(found, list) else [found]
         return [date]
+
+    def _wanted_by_name(self, context: Context) -> dict[str, Any]:
+        """Return what ``execution_date_fn`` wants of the context beside the date, however that is called there."""
+        assert self.execution_date_fn is not None
+        known = Context.of(context).with_extra({"context": context})
+        known.pop("logical_date", None)
+        wanted = keyword_arguments(self.execution_date_fn, [], known, {})
+        wanted.pop(next(iter(signature_of(self.execution_date_fn).parameters), ""), None)
+        return wanted
 
     def _what(self) -> str:
         if self.external_task_ids:
