@@ -22,6 +22,7 @@ from scheduler.plan import Policy
 from scheduler.planner import RunPlanner
 from scheduler.stored import Stored, TrialChannel
 from tradewind.errors import UsageError
+from tradewind.model.events import NO_MAP
 from tradewind.model.orders import AttemptEnded, AttemptOrder, AttemptStarted, Outcome
 from tradewind.model.states import RunState, RunType, TaskState
 from tradewind.run.graph import DagGraph
@@ -46,9 +47,11 @@ class InProcessRun:
 
     Attributes:
         state: success or failed.
-        states: the final state of every task, in the order in which they can run.
+        states: the final state of every task, in the order in which they can run. An index of a mapped task stands
+            under the task id and the index in brackets: ``work[0]``; so do its reason, duration and label.
         reasons: why a task is not in the state success, where there is more to say than the state.
         durations: of the tasks that ran, their last try.
+        labels: what ``map_index_template`` made of tasks that have one.
         memory: the XComs that were left.
     """
 
@@ -57,11 +60,12 @@ class InProcessRun:
     states: Mapping[str, TaskState]
     reasons: Mapping[str, str]
     durations: Mapping[str, timedelta]
+    labels: Mapping[str, str]
     memory: RunMemory
 
-    def xcom(self, task_id: str, key: str = "return_value") -> str | None:
+    def xcom(self, task_id: str, key: str = "return_value", map_index: int = NO_MAP) -> str | None:
         """Return the JSON text of an XCom, or None."""
-        value = self.memory.xcoms.get((task_id, -1, key))
+        value = self.memory.xcoms.get((task_id, map_index, key))
         return None if value is None else value.value
 
 
@@ -122,7 +126,7 @@ class _Runner:
         self._spec: Final = to_spec(dag)
         interval: DataInterval | None = dag.timetable.manual_interval(logical_date)
         self._view: Final = RunView(1, dag.dag_id, "", DagGraph(self._spec))
-        self._view.run_id = dag.timetable.run_id(RunType.MANUAL, run_after, logical_date)
+        self._view.run_id = dag.timetable.run_id(RunType.MANUAL, run_after, logical_date, interval=interval)
         self._memory: Final = memory
         self._stored: Final = stored
         self._mark_success: Final = mark_success
@@ -131,6 +135,7 @@ class _Runner:
         self._interval: Final = interval
         self._run_after: Final = run_after
         self._ready: list[TaskKey] = []
+        self._labels: Final[dict[str, str]] = {}
 
     def run(self) -> InProcessRun:
         planner = self._planner()
@@ -144,13 +149,14 @@ class _Runner:
 
     def _outcome(self) -> InProcessRun:
         rank = {task_id: number for number, task_id in enumerate(in_order(self._spec))}
-        tasks = sorted(self._view.tasks.values(), key=lambda task: rank[task.task_id])
+        tasks = sorted(self._view.tasks.values(), key=lambda task: (rank[task.task_id], task.map_index))
         return InProcessRun(
             self._view.run_id,
             self._view.state,
-            states={task.task_id: task.state for task in tasks},
-            reasons={task.task_id: task.reason for task in tasks if task.reason},
-            durations={t.task_id: t.ended_at - t.started_at for t in tasks if t.started_at and t.ended_at},
+            states={_name(task.key): task.state for task in tasks},
+            reasons={_name(task.key): task.reason for task in tasks if task.reason},
+            durations={_name(t.key): t.ended_at - t.started_at for t in tasks if t.started_at and t.ended_at},
+            labels=self._labels,
             memory=self._memory,
         )
 
@@ -162,7 +168,7 @@ class _Runner:
         started = datetime.now(UTC)
         planner.attempt_started(AttemptStarted(task.attempt_id, 1, self._view.pk, started))
         order = self._order(key, try_number)
-        log.info("----- %s, try %d -----", key[0], try_number)
+        log.info("----- %s, try %d -----", _name(key), try_number)
         if self._mark_success is not None and self._mark_success.search(key[0]):
             result = TaskResult(Outcome.SUCCESS)
             log.info("marked as successful")
@@ -170,6 +176,8 @@ class _Runner:
             self._memory.forget(order)
             result = run_task(self._dag, self._dag.get_task(key[0]), order, self._channel(order), in_process=True)
         self._memory.keep(order, result.xcoms)
+        if result.then is not None and result.then.map_label is not None:
+            self._labels[_name(key)] = result.then.map_label
         ended = AttemptEnded(
             task.attempt_id,
             1,
@@ -190,7 +198,7 @@ class _Runner:
         due = self._view.tasks[key].retry_at
         planner = RunPlanner(self._view, self._spec, due or datetime.now(UTC), Policy())
         planner.retry_due(key)
-        log.info("%s is tried again; the delay until %s is left out here", key[0], due)
+        log.info("%s is tried again; the delay until %s is left out here", _name(key), due)
         self._take(planner)
 
     def _take(self, planner: RunPlanner) -> None:
@@ -239,6 +247,11 @@ class _Runner:
             pool=spec.pool,
             execution_timeout_seconds=spec.execution_timeout_seconds,
         )
+
+
+def _name(key: TaskKey) -> str:
+    task_id, map_index = key
+    return task_id if map_index == NO_MAP else f"{task_id}[{map_index}]"
 
 
 def _aware(date: datetime, dag: DAG) -> datetime:

@@ -55,6 +55,15 @@ def judge_sources(run: RunView, scope: str) -> tuple[Verdict, str]:
     return verdict, reason
 
 
+def grouped_source(run: RunView, scope: str) -> str | None:
+    """Return a source that stands in a mapped group without being mapped itself, or None.
+
+    As in Airflow nothing can be mapped over its output: each of its indexes has values of its own.
+    """
+    indexes = (s for s in run.graph.sources[scope] if NO_MAP not in run.by_task.get(s, {}))
+    return next((s for s in indexes if run.graph.scopes.get(s, s) != s), None)
+
+
 def expansion_size(run: RunView, mapping: MappingSpec) -> int:
     """Return how many indexes a mapping has. Its sources have ended."""
     return math.prod(_size(run, length) for length in mapping.lengths)

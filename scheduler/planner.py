@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from scheduler.backoff import retry_delay
-from scheduler.judging import expansion_size, judge_sources, names, upstream_of, verdict_reason
+from scheduler.judging import expansion_size, grouped_source, judge_sources, names, upstream_of, verdict_reason
 from scheduler.plan import (
     PAST,
     RESCHEDULE,
@@ -250,6 +250,11 @@ class RunPlanner:
         if by_rule in (Verdict.SKIP, Verdict.UPSTREAM_FAILED):
             self._follow(task, by_rule, None)
         elif by_rule is Verdict.RUN and by_sources is Verdict.RUN:
+            source = grouped_source(self._run, scope)
+            if source is not None:
+                why = f"{source!r} stands in a mapped group, so its output cannot be mapped over"
+                self._follow(task, Verdict.UPSTREAM_FAILED, why)
+                return
             # What stands below it in the same group comes along, since it follows index by index.
             below = [t for t in self._graph.members[scope] if t in self._graph.inner_upstream and t != task.task_id]
             self._expand(scope, [task.task_id, *(t for t in below if self._is_unexpanded(t))])

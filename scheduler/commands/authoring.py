@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from scheduler.commands.local_dags import load_dag
-from scheduler.commands.trial import make_order, require_unmapped, resolve_run
+from scheduler.commands.trial import make_order, require_map_index, resolve_run
 from scheduler.dagtest import InProcessRun, run_dag_in_process
 from scheduler.stored import Stored, TrialChannel
 from tradewind.config import Config, load_config
@@ -76,10 +76,10 @@ def test_task(
     with Stored(config, talk) as source:
         dag = load_dag(config, dag_id, dagfile_path, source)
         task = dag.get_task(task_id)
-        require_unmapped(dag, task_id, map_index)
+        require_map_index(dag, task_id, map_index)
         _log(config)
         run, date = resolve_run(source, dag_id, logical_date_or_run_id)
-        order = make_order(dag, task_id, run, date, task_params or {})
+        order = make_order(dag, task_id, run, date, task_params or {}, map_index)
         channel = TrialChannel(order, RunMemory(), source, XComPolicy.from_config(config))
         result = run_task(dag, task, order, channel, in_process=True)
     for xcom in result.xcoms:
@@ -98,11 +98,13 @@ def render(
     with Stored(config, talk) as source:
         dag = load_dag(config, dag_id, dagfile_path, source)
         task = dag.get_task(task_id).for_attempt()
-        require_unmapped(dag, task_id, map_index)
+        require_map_index(dag, task_id, map_index)
         run, date = resolve_run(source, dag_id, logical_date_or_run_id)
-        order = make_order(dag, task_id, run, date, {})
+        order = make_order(dag, task_id, run, date, {}, map_index)
         channel = TrialChannel(order, RunMemory(), source, XComPolicy.from_config(config))
-        renderer = Renderer(task, build_context(order, dag, task, channel))
+        context = build_context(order, dag, task, channel)
+        task = task.concrete(context)
+        renderer = Renderer(task, context)
         renderer.read_files()
         renderer.render_fields()
     fields = shown_fields(task)

@@ -14,6 +14,7 @@ from tradewind.metadata.runs import RunRecord
 from tradewind.model.events import NO_MAP
 from tradewind.model.orders import AttemptOrder, attempt_id
 from tradewind.model.states import RunType
+from tradewind.sdk.mapping import mapped_groups
 from tradewind.terminal.instants import parse_instant
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def make_order(
         fence=1,
         run_pk=0,
         dag_id=dag.dag_id,
-        run_id=dag.timetable.run_id(RunType.MANUAL, now, when),
+        run_id=dag.timetable.run_id(RunType.MANUAL, now, when, interval=interval),
         task_id=task_id,
         map_index=map_index,
         try_number=1,
@@ -94,11 +95,18 @@ def resolve_run(source: Stored, dag_id: str, name: str | None) -> tuple[RunRecor
     return run, date
 
 
-def require_unmapped(dag: DAG, task_id: str, map_index: int) -> None:
-    """Refuse a map index: tasks are not mapped yet.
+def require_map_index(dag: DAG, task_id: str, map_index: int) -> None:
+    """Refuse to try out a mapped task as a whole, or an index of a task that has none.
 
     Raises:
-        UsageError: one was given.
+        UsageError: a map index is missing, or was given for nothing.
     """
-    if map_index != NO_MAP:
+    task = dag.get_task(task_id)
+    is_mapped = task.is_mapped or any(True for _ in mapped_groups(task.task_group))
+    if map_index != NO_MAP and not is_mapped:
         raise UsageError(f"Task {task_id!r} of DAG {dag.dag_id!r} is not mapped. Leave out --map-index.")
+    if map_index == NO_MAP and is_mapped:
+        raise UsageError(
+            f"Task {task_id!r} of DAG {dag.dag_id!r} is mapped, so one of its indexes must be chosen. "
+            "Add --map-index 0, for instance."
+        )

@@ -113,6 +113,8 @@ class Reference:
         if rule in (U, K):
             return rule
         if rule == RUN and all(state in FINAL_TASK_STATES for states in above.values() for state in states):
+            if any(self.scope(s) and self.scope(s)[0] != s and self.indexes(s) != [-1] for s in sources):  # type: ignore[index]
+                return U  # it stands in a mapped group: its indexes have values of their own
             return EXPAND if prod(map(self.size, scope[1].lengths)) else K
         return WAIT
 

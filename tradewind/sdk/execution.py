@@ -230,7 +230,9 @@ def _outputs(task: BaseOperator, context: Context, value: Any) -> tuple[XComValu
 def _label(task: BaseOperator, context: Context) -> None:
     """Render ``map_index_template``: now, so that it can name what the task has found out."""
     if task.map_index_template is not None:
-        context["ti"].rendered_map_index = str(context.render(task, task.map_index_template))
+        arguments = getattr(task, "op_kwargs", None)  # a function's template may name its arguments
+        known = context.with_extra(arguments) if isinstance(arguments, Mapping) else context
+        context["ti"].rendered_map_index = str(known.render(task, task.map_index_template))
 
 
 def _late_label(task: BaseOperator, context: Context) -> Aftermath | None:

@@ -60,7 +60,7 @@ class OperatorPartial:
         self._is_expanded = True
         check_values(self._who, mapped)
         check_names(self._who, "expand", mapped, self._operator_class.known_arguments())
-        check_distinct(self._who, "expand", UNMAPPABLE | self._kwargs.keys(), mapped)
+        check_distinct(self._who, "expand", UNMAPPABLE | self._kwargs.keys() - {"params"}, mapped)
         return self._made(ValueLists(mapped), is_strict=False)
 
     def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> MappedOperator:
@@ -175,8 +175,8 @@ class MappedOperator(BaseOperator):
             self._check_distinct(same, values)
             kwargs["op_kwargs"] = {**same, **values}
         else:
-            self._check_distinct(UNMAPPABLE | self.partial_kwargs.keys(), values)
-            kwargs |= values
+            self._check_distinct(UNMAPPABLE | self.partial_kwargs.keys() - {"params"}, values)
+            kwargs |= values  # params are merged
         kwargs["params"] = _merged_params(self.params, kwargs.get("params"))
         with unmapping(self.operator_class, self.own_id):
             return self.operator_class(**kwargs)

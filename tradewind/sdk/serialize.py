@@ -222,8 +222,8 @@ def _check_fail_fast(dag: DAG) -> None:
     for task in dag.tasks if dag.fail_fast else ():
         if task.trigger_rule not in ("all_success", "all_done_setup_success"):
             raise DagError(
-                f"{dag.who} has fail_fast=True, so the trigger_rule of its tasks must be 'all_success', and that of task "
-                f"{task.task_id!r} is {task.trigger_rule!r}. Change the rule, or remove fail_fast."
+                f"{dag.who} has fail_fast=True, so the trigger_rule of its tasks must be 'all_success', and that of "
+                f"task {task.task_id!r} is {task.trigger_rule!r}. Change the rule, or remove fail_fast."
             )
 
 

@@ -84,6 +84,7 @@ class TaskGroupFactory:
         return f"@task_group function {self._function.__name__}"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self._has_made_one = True
         if self._given:
             raise DagArgumentError(
                 f"{self._who}: partial() begins an expanded group, so expand() or expand_kwargs() must follow. "

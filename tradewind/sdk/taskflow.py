@@ -254,7 +254,7 @@ class TaskFactory:
         check_values(self._who, mapped)
         check_no_context_names(self._who, "expand", mapped)
         check_function_names(self.function, "expand", mapped)
-        check_always(self._who, self.settings.get("trigger_rule"), mapped.values())
+        check_always(self._who, self.settings.get("trigger_rule"), list(mapped.values()))
         return self._expanded(ValueLists(mapped), is_strict=False)
 
     def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> XComArg:
