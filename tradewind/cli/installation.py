@@ -101,6 +101,24 @@ COMMANDS: Final = {
             "that is not done or went wrong."
         ),
     ),
+    "check": Command(
+        "scheduler.commands.check:check",
+        "Say what DAG files use that is not supported.",
+        option(
+            "--airflow",
+            "paths",
+            multiple=True,
+            required=True,
+            type=click.Path(),
+            metavar="PATH",
+            help="A DAG file, or a folder of them; may be repeated.",
+        ),
+        OUTPUT,
+        detail=(
+            "The files are read and not imported, so nothing in them runs. Folders are walked as the DAG folder is, "
+            "with .airflowignore. Exit code 1 when there is anything."
+        ),
+    ),
     "info": Command(
         "tradewind.console.info:info",
         "Show versions, paths and the state of this installation.",

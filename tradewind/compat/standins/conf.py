@@ -61,7 +61,7 @@ class AirflowConfig:
 
     def _text(self, section: str, option: str) -> str | None:
         section, option = section.lower(), option.lower()
-        if _is_secret(section, option):
+        if is_secret(section, option):
             raise AirflowConfigException(
                 f"conf.get({section!r}, {option!r}): a task does not see this option, which may hold a secret. "
                 "Put what it needs into a connection."
@@ -167,14 +167,15 @@ class AirflowConfig:
         for prefix in PREFIXES:
             start = f"{prefix}{section.upper()}__"
             names.update(dict.fromkeys(name[len(start) :].lower() for name in os.environ if name.startswith(start)))
-        return {name: self._text(section, name) for name in names if not _is_secret(section, name)} or None
+        return {name: self._text(section, name) for name in names if not is_secret(section, name)} or None
 
     def has_section(self, section: str) -> bool:
         """Return whether there is such a section."""
         return self.getsection(section) is not None
 
 
-def _is_secret(section: str, option: str) -> bool:
+def is_secret(section: str, option: str) -> bool:
+    """Return whether an option may hold a secret, which tasks do not see."""
     info = _option(section, option)
     if info is not None:
         return info.is_secret

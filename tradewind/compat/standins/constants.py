@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 import pendulum
+from pendulum.tz import local_timezone
 
 DEFAULT_OWNER: Final = "airflow"
 DEFAULT_QUEUE: Final = "default"
@@ -92,7 +93,7 @@ class IntermediateTIState(StrEnum):
 
 def from_timestamp(timestamp: float, tz: Any = "UTC") -> datetime:
     """Return the instant that many seconds after 1970, in the time zone ``tz``."""
-    zone = pendulum.local_timezone() if tz == "local" else tz
+    zone = local_timezone() if tz == "local" else tz
     return pendulum.from_timestamp(timestamp, tz=zone)
 
 

@@ -164,6 +164,7 @@ CLASSIC: Final[dict[str, str]] = {
         "initialize pod_mutation_hook"
     ),
     "airflow.stats": "Stats",
+    "airflow.task.priority_strategy": "PriorityWeightStrategy",
     "airflow.task.trigger_rule": "TriggerRule",
     "airflow.task.weight_rule": "WeightRule",
     "airflow.timetables.assets": "AssetOrTimeSchedule",
