@@ -9,13 +9,14 @@ from typing import Any, Final
 from flask import Flask, request, url_for
 from markupsafe import Markup, escape
 
+from tradewind.metadata.questions import count_open
 from tradewind.model.states import FINAL_RUN_STATES, FINAL_TASK_STATES, RunState, TaskState
 from webui import formats
 from webui.auth.guard import csrf_token, may
 from webui.live.topics import Topic
 from webui.markdown import render_markdown
 from webui.places import place_of
-from webui.web import now, page_args, session, theme, zone
+from webui.web import now, page_args, session, theme, web, zone
 
 STATE_WORDS: Final = {
     "none": "waiting",
@@ -66,6 +67,14 @@ def here_url(**changes: Any) -> str:
     return url_for(request.endpoint or "", **{**(request.view_args or {}), **page_args(**changes)})
 
 
+def open_questions() -> int:
+    """Return how many questions of tasks wait for an answer; 0 for those who have not logged in."""
+    if session() is None:
+        return 0
+    with web().db.read() as tx:
+        return count_open(tx)
+
+
 def install(app: Flask) -> None:
     """Give the templates their helpers."""
     env = app.jinja_env
@@ -83,6 +92,7 @@ def install(app: Flask) -> None:
         place_of=place_of,
         csrf=csrf_token,
         may=may,
+        open_questions=open_questions,
         page_args=page_args,
         here_url=here_url,
         now=now,

@@ -10,6 +10,7 @@ from typing import Final
 
 from tradewind.cli.dags import DAGS
 from tradewind.cli.db import DB
+from tradewind.cli.hitl import HITL
 from tradewind.cli.installation import COMMANDS, CONFIG
 from tradewind.cli.settings import CONNECTIONS, POOLS, VARIABLES
 from tradewind.cli.tasks import TASKS
@@ -23,6 +24,7 @@ TREE: Final[Tree] = {
     "variables": VARIABLES,
     "connections": CONNECTIONS,
     "pools": POOLS,
+    "hitl": HITL,
     "users": USERS,
     "config": CONFIG,
     **COMMANDS,

@@ -158,6 +158,12 @@ def keep_answer(
 # --- looking ---------------------------------------------------------------------------------------------------------
 
 
+def get_question(tx: Connection, attempt_id: UUID) -> QuestionRow | None:
+    """Return the question of an attempt, or None."""
+    row = tx.execute(_query(Question.attempt_id == attempt_id)).first()
+    return None if row is None else QuestionRow(*row)
+
+
 def find_question(
     tx: Connection, run_pk: int, task_id: str, map_index: int, try_number: int | None = None
 ) -> QuestionRow | None:

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 RUN_ORDERS: Final = tuple(sign + name for name in ORDERS for sign in ("", "-"))
 BOUNDS: Final = {f"{name}_{sign}": (name, sign) for name in INSTANTS for sign in ("gte", "gt", "lte", "lt")}
-NEW_RUN: Final = {"dag_run_id": str, "logical_date": str, "conf": dict, "note": str}
-NEW_RUN_NOT_YET: Final = ("data_interval_start", "data_interval_end", "run_after", "partition_key")
+NEW_RUN: Final = {"dag_run_id": str, "logical_date": str, "conf": dict, "note": str, "partition_key": str}
+NEW_RUN_NOT_YET: Final = ("data_interval_start", "data_interval_end", "run_after")
 LOG_BYTES: Final = 2 << 20
 
 
@@ -92,6 +92,7 @@ def create_run(dag_id: str) -> Response:
         logical_date=None if date is None else parse_instant("logical_date", date),
         has_logical_date="logical_date" in sent,
         note=sent.get("note"),
+        partition_key=sent.get("partition_key"),
     )
     return run(dag_id, trigger(wanted, via="rest_api"))
 
@@ -111,7 +112,7 @@ def task_instances(dag_id: str, run_id: str) -> Response:
     with web().db.read() as tx:
         found = get_run(tx, dag_id, run_id)
         lines, total = search_tasks(tx, found.pk, states, offset=part.offset, limit=part.limit)
-        shapes = _shapes(tx, found, lines)
+        shapes = task_shapes(tx, found, lines)
     return jsonify(task_instances=shapes, total_entries=total)
 
 
@@ -121,7 +122,7 @@ def task_instance(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -
         line = find_task_line(tx, found.pk, task_id, map_index)
         if line is None:
             raise NotFound("Task instance", task_id, [line.task_id for line in list_task_lines(tx, found.pk)])
-        return jsonify(_shapes(tx, found, [line])[0])
+        return jsonify(task_shapes(tx, found, [line])[0])
 
 
 @takes("map_index", "token")
@@ -136,7 +137,8 @@ def logs(dag_id: str, run_id: str, task_id: str, try_number: int) -> Response:
     return jsonify(content=list(window.lines), continuation_token=None if is_end else str(window.next_offset))
 
 
-def _shapes(tx: Connection, run: RunPage, lines: list[TaskLine]) -> list[dict[str, Any]]:
+def task_shapes(tx: Connection, run: RunPage, lines: list[TaskLine]) -> list[dict[str, Any]]:
+    """Return task instances of a run as ``TaskInstanceResponse``."""
     version = find_versions(tx, [run.version_id]).get(run.version_id)
     specs = {task.task_id: task for task in web().specs.get(tx, run.version_id).tasks}
     attempts = newest_attempts(tx, run.pk, {line.task_id for line in lines})

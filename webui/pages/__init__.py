@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from webui.pages import code, dag_list, graph, grid, health, home, import_errors, run, runs, task, trigger
+from webui.pages import (
+    code,
+    dag_list,
+    graph,
+    grid,
+    health,
+    home,
+    import_errors,
+    required_actions,
+    run,
+    runs,
+    task,
+    trigger,
+)
 
 
 def all_pages() -> list[Blueprint]:
     """Return the blueprints of all pages."""
-    modules = (home, dag_list, grid, graph, runs, run, task, code, trigger, import_errors, health)
+    modules = (home, dag_list, grid, graph, runs, run, task, code, trigger, import_errors, required_actions, health)
     return [module.pages for module in modules]
