@@ -74,7 +74,7 @@ class Foresight:
         for job, answer in self._client.take_answers():
             self.is_asked = True  # there is room for more
             question = job.question
-            wanted = question and self._asked.pop(question.dag_id, None)
+            wanted = None if question is None else self._asked.pop(question.dag_id, None)
             if question is None or wanted is None:
                 continue
             start, end = question.last_start, question.last_end

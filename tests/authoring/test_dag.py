@@ -75,7 +75,6 @@ def test_what_does_not_exist_yet_is_refused(arguments):
     "arguments",
     [
         {"access_control": {"team": {"can_read"}}},
-        {"max_consecutive_failed_dag_runs": 3},
         {"sla_miss_callback": print},
         {"rerun_with_latest_version": True},
     ],

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from scheduler import fire
 from scheduler.dagfiles.foresight import Foresight
@@ -203,7 +203,7 @@ def test_what_is_lost_is_wanted_again(both):
     both.put("a.py", source())
     both.manager().sync_once()
     with both.database.write() as tx:
-        tx.execute(ComingRuns.__table__.delete())
+        tx.execute(delete(ComingRuns))
         dags.reschedule(tx, "grow", START)
     assert next_run(both) is None
 

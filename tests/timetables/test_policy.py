@@ -44,10 +44,8 @@ def planned(
     at, found = now or start, list[NextRun]()
     restriction = Restriction(start, None, catchup)
     while len(found) < count:
-        last = found[-1] if found else None
-        run = next_planned(
-            spec(policy, zone=zone), timetable, restriction, last and last.interval, last and last.run_after, at
-        )
+        last, due = (found[-1].interval, found[-1].run_after) if found else (None, None)
+        run = next_planned(spec(policy, zone=zone), timetable, restriction, last, due, at)
         if run is None:
             break
         found.append(run)
@@ -106,6 +104,7 @@ def test_no_run_is_made_that_is_further_back_than_the_window(timetable, now, win
 
     run = next_planned(spec(policy), timetable, restriction, None, None, now)
 
+    assert run is not None
     assert run.run_after >= now - window_hours * HOUR
 
 
@@ -140,6 +139,8 @@ def test_jitter_moves_when_a_run_begins_and_nothing_else(timetable, now, jitter,
     moved = next_planned(spec(SchedulePolicy(jitter_seconds=jitter)), timetable, restriction, None, None, now + delay)
     plain = next_planned(spec(SchedulePolicy()), timetable, restriction, None, None, now)
 
+    assert moved is not None
+    assert plain is not None
     assert timedelta(0) <= delay < timedelta(seconds=jitter)
     assert (moved.run_after, moved.logical_date, moved.interval) == (
         plain.run_after + delay, plain.logical_date, plain.interval,

@@ -104,8 +104,8 @@ def want(tx: Connection, dag_id: str, now: datetime) -> None:
     if tx.execute(waiting.where(ComingRuns.wanted_at.is_(None)).values(wanted_at=now)).rowcount:
         return
     if _row(tx, dag_id) is None:
-        values = {"version_id": None, "after_start": None, "after_end": None, "runs": [], "is_last": False}
-        upsert(tx, ComingRuns, {"dag_id": dag_id}, {**values, "error": None, "wanted_at": now})
+        nothing: dict[str, Any] = {"version_id": None, "after_start": None, "after_end": None, "error": None}
+        upsert(tx, ComingRuns, {"dag_id": dag_id}, {**nothing, "runs": [], "is_last": False, "wanted_at": now})
 
 
 def find_asked(tx: Connection, dag_id: str) -> Wanted | None:

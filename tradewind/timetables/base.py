@@ -6,7 +6,6 @@ out are aware and in UTC; a time zone only decides which instants a schedule mea
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -19,8 +18,10 @@ from tradewind.timetables.values import DataInterval, NextRun, Restriction
 __all__ = ["DataInterval", "NextRun", "Restriction", "Timetable"]
 
 
-class Timetable(OwnCode, ABC):
+class Timetable(OwnCode):
     """A schedule. Two timetables are equal when their specs are.
+
+    Classes of ours define all methods that raise here; a user's own class defines Airflow's methods instead.
 
     Attributes:
         summary: what the user wrote, e.g. ``"0 2 * * *"``.
@@ -34,7 +35,6 @@ class Timetable(OwnCode, ABC):
     can_be_scheduled: ClassVar[bool] = True
     active_runs_limit: ClassVar[int | None] = None
 
-    @abstractmethod
     def next_run(
         self,
         last_interval: DataInterval | None,
@@ -50,19 +50,20 @@ class Timetable(OwnCode, ABC):
             restriction: what the DAG says beside its schedule.
             now: decides which runs were missed, when ``restriction.catchup`` is off.
         """
+        raise NotImplementedError(f"{type(self).__name__} does not define next_dagrun_info()")
 
-    @abstractmethod
     def manual_interval(self, run_after: datetime) -> DataInterval:
         """Return the data interval of a run that somebody asks for by hand at ``run_after``."""
+        raise NotImplementedError(f"{type(self).__name__} does not define infer_manual_data_interval()")
 
-    @abstractmethod
     def _args(self) -> Mapping[str, Any]:
         """Return plain data from which ``from_spec`` makes an equal timetable."""
+        raise NotImplementedError
 
     @classmethod
-    @abstractmethod
     def _from_args(cls, args: Mapping[str, Any]) -> Timetable:
         """Return the timetable whose ``_args`` these are."""
+        raise NotImplementedError
 
     def run_id(
         self,

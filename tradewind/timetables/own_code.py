@@ -58,7 +58,7 @@ class OwnCode:
         wanted = Restriction(_plain(restriction.earliest), _plain(restriction.latest), restriction.catchup)
         now = _asked_at.get() or datetime.now(UTC)
         last = last_automated_data_interval and DataInterval(*map(_plain_instant, last_automated_data_interval))
-        found = _ours(self, "next_dagrun_info").next_run(self, last, None, wanted, now)  # type: ignore[arg-type]
+        found = _ours(self).next_run(self, last, None, wanted, now)  # type: ignore[arg-type]
         return None if found is None else DagRunInfo(_pendulum(found.run_after), _with_pendulum(found.interval))
 
     def infer_manual_data_interval(self, *, run_after: datetime) -> DataInterval:
@@ -67,8 +67,7 @@ class OwnCode:
         Raises:
             NotImplementedError: the class has no schedule of ours to fall back upon.
         """
-        kind = _ours(self, "infer_manual_data_interval")
-        return _with_pendulum(kind.manual_interval(self, _plain_instant(run_after)))  # type: ignore[arg-type]
+        return _with_pendulum(_ours(self).manual_interval(self, _plain_instant(run_after)))  # type: ignore[arg-type]
 
     def generate_run_id(
         self, *, run_type: Any, run_after: datetime, data_interval: DataInterval | None, **extra: Any
@@ -184,12 +183,9 @@ _INSTEAD = {
 """Methods of ours that lead to those of the user's class."""
 
 
-def _ours(timetable: OwnCode, method: str) -> type[Timetable]:
-    """Return the nearest class of ours that has a schedule."""
-    kind = next(kind for kind in type(timetable).__mro__ if not getattr(kind, "is_own", False))
-    if getattr(kind, "__abstractmethods__", None):
-        raise NotImplementedError(f"{type(timetable).__name__} does not define {method}()")
-    return kind
+def _ours(timetable: OwnCode) -> type[Timetable]:
+    """Return the nearest class of ours."""
+    return next(kind for kind in type(timetable).__mro__ if not getattr(kind, "is_own", False))
 
 
 def _ticks_of(timetable: OwnCode) -> Ticks:
