@@ -10,6 +10,7 @@ from tradewind.config import Config
 from tradewind.metadata import coming_runs
 from tradewind.metadata.database import Database
 from tradewind.metadata.triggering import UNSET, RunSummary, Unset, WantedRun, create_run, validate_conf
+from tradewind.model.states import RunType
 from tradewind.timetables import NextRun
 
 __all__ = ["UNSET", "RunSummary", "Unset", "trigger_run", "validate_conf"]
@@ -24,6 +25,8 @@ def trigger_run(
     logical_date: datetime | Unset | None = UNSET,
     conf: Mapping[str, Any] | None = None,
     note: str | None = None,
+    run_type: RunType = RunType.MANUAL,
+    partition_key: str | None = None,
     triggered_by: str = "cli",
     user: str | None = None,
     now: datetime | None = None,
@@ -33,6 +36,7 @@ def trigger_run(
     Args:
         logical_date: an instant; None for a run without one; not given: now.
         conf: overrides the defaults of the DAG's params, and is validated by them.
+        partition_key: what part of an asset the run is about; only for a DAG that knows partitions.
 
     Raises:
         NotFound: no such DAG.
@@ -40,7 +44,10 @@ def trigger_run(
         UsageError: ``conf`` does not fit the params, or ``run_id`` cannot be one.
         DagError: the DAG's timetable is the user's own code, and does not say what the run is about.
     """
-    wanted = WantedRun(dag_id, run_id, logical_date, conf=conf, note=note, triggered_by=triggered_by, user=user)
+    wanted = WantedRun(
+        dag_id, run_id, logical_date, conf=conf, note=note, run_type=run_type, triggered_by=triggered_by, user=user,
+        partition_key=partition_key,
+    )  # fmt: skip
     at = now or db.now()
     foretold = _ask_own_timetable(db, config, wanted, at)
     with db.write() as tx:
