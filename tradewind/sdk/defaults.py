@@ -27,6 +27,7 @@ class Defaults:
     retry_delay_seconds: float = 300.0
     execution_timeout_seconds: float | None = None
     max_map_length: int = 1024
+    weight_rule: str = "downstream"
     plugins_folder: str = ""  # empty: there is none
     settings_folder: str = ""  # where airflow_local_settings.py is looked for first
     deferrable: bool = False
@@ -60,6 +61,7 @@ class Defaults:
             retry_delay_seconds=_seconds(core.default_task_retry_delay),
             execution_timeout_seconds=_seconds_or_none(core.default_task_execution_timeout),
             max_map_length=core.max_map_length,
+            weight_rule=core.default_task_weight_rule,
             plugins_folder=str(core.plugins_folder.absolute()),
             settings_folder=str((config.home / "config").absolute()),
             deferrable=operators.default_deferrable,

@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Final
 
 from tradewind.errors import DagCycle
+from tradewind.sdk.weights import ask
 
 if TYPE_CHECKING:
     from tradewind.sdk.dag import DAG
@@ -32,6 +33,8 @@ def check_acyclic(dag: DAG) -> list[str]:
 def effective_weights(dag: DAG) -> dict[str, int]:
     """Return each task's priority: its own weight, and by its rule those of all tasks below or above it.
 
+    A rule of the user's own is asked instead.
+
     Sums are kept within 32 bits, as in Airflow.
     """
     order = check_acyclic(dag)
@@ -41,8 +44,11 @@ def effective_weights(dag: DAG) -> dict[str, int]:
     weights = [dag.task_dict[task_id].priority_weight for task_id in order]
     found = {}
     for task in dag.tasks:
-        reached = {"downstream": below, "upstream": above}.get(task.weight_rule, {}).get(task.task_id, 0)
-        total = task.priority_weight + _sum(reached, weights)
+        if isinstance(task.weight_rule, str):
+            reached = {"downstream": below, "upstream": above}.get(task.weight_rule, {}).get(task.task_id, 0)
+            total = task.priority_weight + _sum(reached, weights)
+        else:
+            total = ask(task.weight_rule, task)
         found[task.task_id] = max(-_INT32 - 1, min(_INT32, total))
     return found
 

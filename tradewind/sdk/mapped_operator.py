@@ -124,7 +124,7 @@ class MappedOperator(BaseOperator):
         self.template_fields_renderers = operator_class.template_fields_renderers  # type: ignore[misc]  # its own
         self.ui_color, self.ui_fgcolor = operator_class.ui_color, operator_class.ui_fgcolor
         self.custom_operator_name = operator_class.custom_operator_name
-        super().__init__(**{**_defaults_of(operator_class, kwargs), **kwargs})  # type: ignore[typeddict-item]
+        super().__init__(**{**_defaults_of(operator_class, kwargs), **kwargs})
 
     @property
     def task_type(self) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tradewind.sdk.mapped_operator import OperatorPartial
     from tradewind.sdk.task_group import TaskGroup
     from tradewind.sdk.triggers.base import BaseTrigger, StartTriggerArgs
+    from tradewind.sdk.weights import PriorityWeightStrategy
 
 FAIL: Final = "__fail__"
 """Given to ``resume_execution`` instead of a method's name when a wait ended badly; Airflow's word."""
@@ -130,7 +131,7 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         inlets: list[Any]
         outlets: list[Any]
         priority_weight: int
-        weight_rule: str
+        weight_rule: str | PriorityWeightStrategy
         queue: str
         pool: str
         pool_slots: int
@@ -143,6 +144,7 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         trigger_rule: str
         max_active_tis_per_dag: int | None
         max_active_tis_per_dagrun: int | None
+        map_index_template: str | None
         executor: str | None
         do_xcom_push: bool
         multiple_outputs: bool
@@ -164,7 +166,7 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         return names - {"self", "kwargs", "args"}
 
     @ClassOnly
-    def partial(cls, *, task_id: str, **kwargs: Any) -> OperatorPartial:
+    def partial(cls: type[BaseOperator], *, task_id: str, **kwargs: Any) -> OperatorPartial:
         """Begin a mapped task with the arguments that are the same for each index; ``expand`` gives the others."""
         # Late: a mapped task is an operator itself.
         from tradewind.sdk.mapped_operator import OperatorPartial

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Required, TypedDict
 
-from tradewind.sdk import arguments, defaults
+from tradewind.sdk import arguments, defaults, weights
 from tradewind.sdk.arguments import Check
 from tradewind.sdk.exceptions import IgnoredArgumentWarning
 from tradewind.sdk.params import ParamsDict
 from tradewind.sdk.retry_policy import RetryPolicy, retry_policy
-from tradewind.sdk.rules import TriggerRule, WeightRule
+from tradewind.sdk.rules import TriggerRule
 
 if TYPE_CHECKING:
     from tradewind.sdk.dag import DAG
     from tradewind.sdk.task_group import TaskGroup
+    from tradewind.sdk.weights import PriorityWeightStrategy
 
 Callback = Callable[..., Any] | list[Callable[..., Any]] | None
 
@@ -42,7 +43,7 @@ class OperatorArguments(TypedDict, total=False):
     wait_for_downstream: bool
     params: Mapping[str, Any] | None
     priority_weight: int
-    weight_rule: str
+    weight_rule: str | PriorityWeightStrategy | type[PriorityWeightStrategy]
     queue: str
     pool: str | None
     pool_slots: int
@@ -168,7 +169,7 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     "wait_for_downstream": Argument(arguments.boolean, _is(False)),
     "params": Argument(_params),
     "priority_weight": Argument(arguments.integer, _is(1)),
-    "weight_rule": Argument(arguments.one_of(WeightRule), _is("downstream")),
+    "weight_rule": Argument(weights.weight_rule, lambda: defaults.current().weight_rule),
     "queue": Argument(arguments.text, lambda: defaults.current().queue),
     "pool": Argument(_pool),
     "pool_slots": Argument(arguments.at_least(1), _is(1)),

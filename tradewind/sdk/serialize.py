@@ -16,6 +16,7 @@ from tradewind.sdk.mapping import mapped_groups
 from tradewind.sdk.operator import BaseOperator
 from tradewind.sdk.operators.empty import EmptyOperator
 from tradewind.sdk.params import ParamsDict, validate
+from tradewind.sdk.weights import rule_name
 from tradewind.sdk.zones import zone_name
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def task_spec(task: BaseOperator, weight: int) -> TaskSpec:
         pool_slots=task.pool_slots,
         priority=weight,
         priority_weight=task.priority_weight,
-        weight_rule=task.weight_rule,
+        weight_rule=rule_name(task.weight_rule),
         queue=task.queue,
         executor=task.executor,
         owner=task.owner,

@@ -71,6 +71,7 @@ class Renderer:
         self._endings = tuple(task.template_ext)
         self._read: set[str] = set()  # fields whose text came from a file already
         self._reads_files = True
+        self._given = getattr(task, "given_values", ())  # values of other tasks: what stands in them is no template
         self._is_plain = not self._is_native and not dag.jinja_environment_kwargs
 
     @property
@@ -126,7 +127,7 @@ class Renderer:
 
     def render_value(self, value: Any, seen: frozenset[int] = frozenset()) -> Any:
         """Return ``value`` with every template inside it rendered and every promise kept."""
-        if any(value is given for given in self._task.given_values):
+        if self._given and any(value is given for given in self._given):
             return value
         if isinstance(value, str):
             return self._render_text(value)

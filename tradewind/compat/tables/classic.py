@@ -165,6 +165,7 @@ CLASSIC: Final[dict[str, str]] = {
     ),
     "airflow.stats": "Stats",
     "airflow.task.priority_strategy": "PriorityWeightStrategy",
+    "airflow.task.priority_strategy": "PriorityWeightStrategy",
     "airflow.task.trigger_rule": "TriggerRule",
     "airflow.task.weight_rule": "WeightRule",
     "airflow.timetables.assets": "AssetOrTimeSchedule",

@@ -211,6 +211,7 @@ PLACES: Final[dict[str, str]] = {
     "sdk.variable": "Variable VariableAccessor",
     "sdk.weekday": "WeekDay",
     "sdk.weights": "PriorityWeightStrategy",
+    "sdk.weights": "PriorityWeightStrategy",
     "sdk.xcom_arg": "ConcatXComArg MapXComArg XComArg ZipXComArg",
     "timetables.asset": "AssetOrTimeSchedule AssetTriggeredTimetable PartitionedAssetTimetable PartitionedAtRuntime",
     "timetables.asset_mappers": (
