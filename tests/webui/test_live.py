@@ -31,15 +31,15 @@ def test_a_listener_is_told_first_what_is_now_and_then_what_changes(hub, seed):
     try:
         name, now = listener.messages.get(timeout=WAIT)
         assert (name, now["state"]) == ("run", "running")
-        assert [task[:3] for task in now["tasks"]] == [["clean", -1, "running"], ["join", -1, "none"]]
+        assert [task[:2] for task in now["tasks"]] == [["clean", "running"], ["join", "none"]]
         seed.set_task("d", "r", "join", TaskState.RUNNING)
         while True:  # the first look may tell the beginning once more
             news = listener.messages.get(timeout=WAIT)[1]
-            if ["join", -1, "running"] in [task[:3] for task in news["tasks"]]:
+            if ["join", "running"] in [task[:2] for task in news["tasks"]]:
                 break
         seed.set_task("d", "r", "clean", TaskState.SUCCESS, RunState.SUCCESS)
         news = listener.messages.get(timeout=WAIT)[1]
-        assert [task[:3] for task in news["tasks"]] == [["clean", -1, "success"]]  # only what changed
+        assert [task[:2] for task in news["tasks"]] == [["clean", "success"]]  # only what changed
         assert news["state"] == "success"
     finally:
         hub.leave(listener)
@@ -106,7 +106,7 @@ def test_the_stream_speaks_server_sent_events(client, seed):
 def test_a_browser_without_streams_can_ask(client, seed):
     seed.run("d", seed.dag("d", ETL_TASKS), {"clean": "running"}, run_id="r", state=RunState.RUNNING)
     words = dict(client.get("/live/now?topics=run:d/r,all").get_json())
-    assert words["run"]["tasks"][0][:3] == ["clean", -1, "running"] and "all" in words
+    assert words["run"]["tasks"][0][:2] == ["clean", "running"] and "all" in words
 
 
 def test_streams_need_a_login_and_known_topics(app, client):

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from executors.runner.log_paths import attempt_log_path
 from tradewind.metadata.database import Database
-from tradewind.metadata.views.changes import ChangedRun, changed_runs, find_run_pk, run_state, tasks_now
+from tradewind.metadata.views.changes import ChangedRun, changed_runs, find_run_pk, run_state
+from tradewind.metadata.views.summaries import TaskSum, sum_tasks
 from webui.live.topics import Topic
 
 LOOK_EVERY: Final = 0.7
@@ -67,7 +68,7 @@ class Hub:
         self._lock = threading.Lock()
         self._listeners: set[Listener] = set()
         self._seen: dict[int, int] = {}  # run -> last number told
-        self._told: dict[int, dict[str, tuple[Any, ...]]] = {}  # watched run -> what was told of each task
+        self._told: dict[int, dict[str, list[Any]]] = {}  # watched run -> what was told of each task
         self._sizes: dict[Topic, int] = {}
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -115,7 +116,7 @@ class Hub:
                 if topic.kind == "run":
                     run_pk = find_run_pk(tx, *topic.names)
                     if run_pk is not None:
-                        tasks = [_task_words(task) for task in tasks_now(tx, run_pk)]
+                        tasks = [_task_words(task) for task in sum_tasks(tx, run_pk)]
                         words.append(("run", {"topic": str(topic), "state": run_state(tx, run_pk), "tasks": tasks}))
                 elif topic.kind == "log":
                     words.append(("log", {"topic": str(topic), "size": _size_of(self._log_path_of(*topic.names))}))
@@ -159,11 +160,10 @@ class Hub:
             return None
         told = self._told.setdefault(run.run_pk, {})
         news = []
-        for task in tasks_now(tx, run.run_pk):
+        for task in sum_tasks(tx, run.run_pk):
             words = _task_words(task)
-            key = f"{task.task_id}\0{task.map_index}"
-            if told.get(key) != tuple(words):
-                told[key] = tuple(words)
+            if told.get(task.task_id) != words:
+                told[task.task_id] = words
                 news.append(words)
         return "run", {"topic": str(topic), "state": run_state(tx, run.run_pk), "tasks": news}
 
@@ -194,11 +194,15 @@ class Hub:
                         listener.put(("log", {"topic": str(topic), "size": size}))
 
 
-def _task_words(task: Any) -> list[Any]:
-    """Return what is told of a task: id, index, state, try, seconds since the epoch of start and end."""
+def _task_words(task: TaskSum) -> list[Any]:
+    """Return what is told of a task: id, state, try, seconds since the epoch of start and end, and more when mapped.
+
+    Of a mapped task, how many of its indexes are in each state stands at the end.
+    """
     start = task.started_at.timestamp() if task.started_at else None
     end = task.ended_at.timestamp() if task.ended_at else None
-    return [task.task_id, task.map_index, task.state, task.try_number, start, end]
+    words = [task.task_id, task.state.value, task.try_number, start, end]
+    return [*words, {state.value: count for state, count in task.states.items()}] if task.is_mapped else words
 
 
 def _size_of(path: Path) -> int:

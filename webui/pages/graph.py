@@ -11,14 +11,8 @@ from urllib.parse import quote
 from flask import Blueprint, render_template, request, url_for
 from markupsafe import Markup, escape
 
-from tradewind.metadata.views.runs import (
-    RunPage,
-    TaskLine,
-    list_run_lines,
-    list_task_lines,
-    neighbours,
-    newest_run_page,
-)
+from tradewind.metadata.views.runs import RunPage, list_run_lines, neighbours, newest_run_page
+from tradewind.metadata.views.summaries import WORST_FIRST, TaskSum, sum_tasks
 from tradewind.model.spec import DagSpec
 from tradewind.model.states import TaskState
 from webui.formats import between, duration
@@ -30,13 +24,6 @@ from webui.templating import state_word
 from webui.web import now, page_args, web
 
 pages: Final = Blueprint("graph", __name__)
-
-WORST_FIRST: Final = (
-    TaskState.FAILED, TaskState.UPSTREAM_FAILED, TaskState.UP_FOR_RETRY, TaskState.RUNNING, TaskState.RESTARTING,
-    TaskState.DEFERRED, TaskState.UP_FOR_RESCHEDULE, TaskState.AWAITING_INPUT, TaskState.QUEUED, TaskState.SCHEDULED,
-    TaskState.NONE, TaskState.SKIPPED, TaskState.SUCCESS, TaskState.REMOVED,
-)  # fmt: skip
-"""What a closed group, or a mapped task, shows: the state of its inside that asks most for attention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +55,14 @@ class GraphView:
     counts: Mapping[str, int]
 
 
-def graph_view(spec: DagSpec, version_id: int, run: RunPage | None, tasks: Sequence[TaskLine]) -> GraphView:
+def graph_view(spec: DagSpec, version_id: int, run: RunPage | None, tasks: Sequence[TaskSum]) -> GraphView:
     """Return the drawing of a DAG version with the states of a run in it."""
     options = GraphOptions.from_request()
     only = around(spec, options.focus, options.depth) if options.focus else None
     view = View(version_id, options.opened, options.top_down, only)
     picture = web().graphs.get(view, lambda: spec)
     fill = _Filler(spec, run, tasks, picture)
-    counts = Counter(task.state.value for task in tasks)
+    counts = count_states(tasks)
     groups = tuple(group.group_id for group in spec.groups)
     return GraphView(Markup(picture.svg.render(fill)), picture, options, groups, counts)
 
@@ -83,13 +70,11 @@ def graph_view(spec: DagSpec, version_id: int, run: RunPage | None, tasks: Seque
 class _Filler:
     """Fills the gaps of a drawing for one run."""
 
-    def __init__(self, spec: DagSpec, run: RunPage | None, tasks: Sequence[TaskLine], picture: Picture) -> None:
+    def __init__(self, spec: DagSpec, run: RunPage | None, tasks: Sequence[TaskSum], picture: Picture) -> None:
         self.operators = {task.task_id: task.operator for task in spec.tasks}
         self.run = run
         self.picture = picture
-        self.by_task: dict[str, list[TaskLine]] = {}
-        for task in tasks:
-            self.by_task.setdefault(task.task_id, []).append(task)
+        self.by_task = {task.task_id: task for task in tasks}
         self.at = now()
         if run is not None:
             self.base = url_for("task.task", dag_id=run.dag_id, run_id=run.run_id, task_id="\0").replace("%00", "\0")
@@ -103,9 +88,9 @@ class _Filler:
             return self._href(slot.box_id)
         return str(escape(self._toggle(slot.box_id, opens=slot.kind == "open")))
 
-    def _lines(self, box_id: str) -> list[TaskLine]:
+    def _lines(self, box_id: str) -> list[TaskSum]:
         members = self.picture.svg.members.get(box_id, (box_id,))
-        return [line for task_id in members for line in self.by_task.get(task_id, ())]
+        return [self.by_task[task_id] for task_id in members if task_id in self.by_task]
 
     def _state(self, box_id: str) -> str:
         states = {line.state for line in self._lines(box_id)}
@@ -135,12 +120,22 @@ class _Filler:
         return url_for(request.endpoint or "", **{**(request.view_args or {}), **args})
 
 
-def task_note(line: TaskLine, seconds: float | None) -> str:
-    """Return the small print on a task's box: state, how long, which try."""
-    words = [state_word(line.state)]
+def count_states(tasks: Sequence[TaskSum]) -> Mapping[str, int]:
+    """Return how many instances of a run are in each state."""
+    counts: Counter[str] = Counter()
+    for task in tasks:
+        counts.update({state.value: count for state, count in task.states.items()})
+    return counts
+
+
+def task_note(line: TaskSum, seconds: float | None) -> str:
+    """Return the small print on a task's box: state, how long, which try; of a mapped task, how many are done."""
+    words = [f"{line.done} of {line.size}" if line.is_mapped else state_word(line.state)]
+    if line.is_mapped and line.state not in (TaskState.SUCCESS, TaskState.NONE):
+        words.append(f"{line.states[line.state]} {state_word(line.state)}")
     if seconds is not None and line.state is not TaskState.UP_FOR_RETRY:
         words.append(duration(seconds))
-    if line.try_number > 1:
+    if line.try_number > 1 and not line.is_mapped:
         words.append(f"try {line.try_number}")
     return " · ".join(words)
 
@@ -151,7 +146,7 @@ def graph(dag_id: str) -> str:
     with web().db.read() as tx:
         head = dag_head(tx, dag_id)
         run = get_run(tx, dag_id, wanted) if wanted else newest_run_page(tx, dag_id)
-        tasks = list_task_lines(tx, run.pk) if run else []
+        tasks = sum_tasks(tx, run.pk) if run else []
         version_id = run.version_id if run else head.dag.version_id
         spec = web().specs.get(tx, version_id) if version_id is not None else None
         recent = list_run_lines(tx, dag_id=dag_id, limit=25)

@@ -13,8 +13,8 @@ from tradewind.metadata.views.runs import (
     count_runs_by_state,
     find_run_page,
     list_grid_runs,
-    task_states,
 )
+from tradewind.metadata.views.summaries import task_states
 from tradewind.model.spec import DagSpec, TaskSpec
 from webui.formats import between
 from webui.graph.scene import Groups, task_label

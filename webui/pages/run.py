@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,10 +9,11 @@ from typing import Final
 
 from flask import Blueprint, render_template, request
 
-from tradewind.metadata.views.runs import RunPage, TaskLine, list_events, list_task_lines, neighbours
+from tradewind.metadata.views.runs import RunPage, list_events, neighbours
+from tradewind.metadata.views.summaries import TaskSum, sum_tasks
 from tradewind.model.states import FINAL_RUN_STATES
 from webui.actions import Why, why
-from webui.pages.graph import graph_view
+from webui.pages.graph import count_states, graph_view
 from webui.pages.grid import flow_ranks
 from webui.pages.shared import dag_head, get_run
 from webui.web import now, web
@@ -29,7 +29,7 @@ SCALE: Final = 1000
 class Span:
     """One task on the time line: where it waited for a slot and where it ran."""
 
-    task: TaskLine
+    task: TaskSum
     operator: str
     queued: tuple[float, float] | None  # start and width
     ran: tuple[float, float] | None
@@ -42,7 +42,7 @@ def run(dag_id: str, run_id: str) -> str:
         head = dag_head(tx, dag_id)
         this = get_run(tx, dag_id, run_id)
         spec = web().specs.get(tx, this.version_id)
-        tasks = list_task_lines(tx, this.pk)
+        tasks = sum_tasks(tx, this.pk)
         earlier, later = neighbours(tx, this)
         after = request.args.get("after", "")
         seq = int(after) if after.isdecimal() and len(after) < 9 else 0
@@ -57,12 +57,12 @@ def run(dag_id: str, run_id: str) -> str:
         spec=spec,
         view=view,
         spans=_spans(this, tasks, operators) if view == "tasks" else [],
-        counts=Counter(task.state.value for task in tasks),
-        task_count=len(tasks),
+        counts=count_states(tasks),
+        task_count=sum(task.size for task in tasks),
         graph=graph_view(spec, this.version_id, this, tasks) if view == "graph" else None,
         events=events[:EVENTS],
         more_events=events[EVENTS - 1].seq if len(events) > EVENTS else None,
-        why=_why(this, len(tasks)),
+        why=_why(this, sum(task.size for task in tasks)),
         before=earlier,
         after=later,
         tab="runs",
@@ -79,7 +79,7 @@ def _why(run: RunPage, task_count: int) -> Why | None:
     return why(run.dag_id, run.run_id)
 
 
-def _spans(run: RunPage, tasks: Sequence[TaskLine], operators: dict[str, str]) -> list[Span]:
+def _spans(run: RunPage, tasks: Sequence[TaskSum], operators: dict[str, str]) -> list[Span]:
     start = min((at for task in tasks if (at := task.queued_at or task.started_at)), default=None)
     start = min(start, run.started_at) if start and run.started_at else start or run.started_at or run.queued_at
     total = max(((run.ended_at or now()) - start).total_seconds(), 0.001)

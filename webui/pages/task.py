@@ -13,6 +13,7 @@ from markupsafe import Markup
 from executors.runner.log_paths import attempt_log_path
 from tradewind.errors import NotFound
 from tradewind.metadata.views.runs import RunPage, TaskLine, list_events
+from tradewind.metadata.views.summaries import count_indexes, list_indexes
 from tradewind.metadata.views.tasks import AttemptLine, find_task_line, list_attempts, list_xcoms
 from tradewind.model.spec import DagSpec
 from tradewind.model.states import FINAL_TASK_STATES, TaskState
@@ -23,6 +24,8 @@ from webui.pages.shared import DagHead, dag_head, get_run
 from webui.web import wants_part, web, zone
 
 pages: Final = Blueprint("task", __name__)
+INDEXES: Final = 100
+"""So many indexes of a mapped task stand on one page."""
 VIEWS: Final = (("log", "Log"), ("tries", "Tries"), ("rendered", "Rendered"), ("xcom", "XCom"), ("events", "Events"))
 
 
@@ -46,8 +49,7 @@ def _load(dag_id: str, run_id: str, task_id: str, map_index: int) -> TaskPage:
         spec = web().specs.get(tx, run.version_id)
         task = find_task_line(tx, run.pk, task_id, map_index)
         if task is None:
-            known = [known.task_id for known in spec.tasks]
-            raise NotFound("Task", task_id, known, f"Run {run_id!r} has no such task instance.")
+            raise _not_found(spec, run_id, task_id)
         attempts = list_attempts(tx, run.pk, task_id, map_index)
     wanted = request.args.get("try", "")
     number = int(wanted) if wanted.isdecimal() and len(wanted) < 6 else max(task.try_number, 1)
@@ -58,8 +60,12 @@ def _load(dag_id: str, run_id: str, task_id: str, map_index: int) -> TaskPage:
 @pages.get("/dags/<dag_id>/runs/<run_id>/tasks/<path:task_id>/mapped/<int(signed=True):map_index>", endpoint="mapped")
 @pages.get("/dags/<dag_id>/runs/<run_id>/tasks/<path:task_id>", endpoint="task")
 def task(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> ResponseReturnValue:
-    page = _load(dag_id, run_id, task_id, map_index)
     part = wants_part()
+    if map_index < 0:
+        indexes = _load_indexes(dag_id, run_id, task_id)
+        if indexes is not None:
+            return render_template("indexes_panel.html" if part == "panel" else "indexes.html", **indexes)
+    page = _load(dag_id, run_id, task_id, map_index)
     if part == "log":
         return _more_log(page)
     if part == "raw":
@@ -77,6 +83,34 @@ def task(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> Respons
         values["xcoms"] = list_xcoms(tx, page.run.pk, task_id, map_index) if view == "xcom" else []
         values["events"] = list_events(tx, page.run.pk, task_id=task_id) if view == "events" else []
     return render_template("task_panel.html" if part == "panel" else "task.html", **values)
+
+
+def _not_found(spec: DagSpec, run_id: str, task_id: str) -> NotFound:
+    known = [known.task_id for known in spec.tasks]
+    return NotFound("Task", task_id, known, f"Run {run_id!r} has no such task instance.")
+
+
+def _load_indexes(dag_id: str, run_id: str, task_id: str) -> dict[str, Any] | None:
+    """Return what the page of an expanded task shows: a part of its indexes. None for one that is not expanded."""
+    wanted = [state for state in TaskState if state.value in request.args.getlist("state")]
+    after = request.args.get("after", "")
+    with web().db.read() as tx:
+        head = dag_head(tx, dag_id)
+        run = get_run(tx, dag_id, run_id)
+        spec = web().specs.get(tx, run.version_id)
+        if find_task_line(tx, run.pk, task_id, -1) is not None:
+            return None
+        counts = count_indexes(tx, run.pk, task_id)
+        if not counts:
+            raise _not_found(spec, run_id, task_id)
+        behind = int(after) if _is_line(after) else -2
+        lines = list_indexes(tx, run.pk, task_id, states=wanted, after=behind, limit=INDEXES + 1)
+    return {
+        "head": head, "run": run, "task_id": task_id, "counts": {s.value: n for s, n in counts.items()}, "tab": "runs",
+        "task_spec": next((spec for spec in spec.tasks if spec.task_id == task_id), None),
+        "lines": lines[:INDEXES], "wanted": [state.value for state in wanted], "is_first": not after,
+        "more": lines[INDEXES - 1].task.map_index if len(lines) > INDEXES else None,
+    }  # fmt: skip
 
 
 def _why(page: TaskPage) -> str:

@@ -10,6 +10,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const ACTIVE = ["running", "failed", "up_for_retry", "upstream_failed", "queued"];
 const WORST = ["failed", "upstream_failed", "up_for_retry", "running", "restarting", "deferred", "up_for_reschedule",
   "awaiting_input", "queued", "scheduled", "none", "skipped", "success", "removed"];
+const OVER = ["success", "failed", "skipped", "upstream_failed", "removed"];
 const WORDS = { none: "waiting" };
 const word = (state) => WORDS[state] || state.replaceAll("_", " ");
 const boxes = new Map([...(svg?.querySelectorAll("[data-t]") || [])].map((box) => [box.dataset.t, box]));
@@ -215,12 +216,12 @@ document.getElementById("legend")?.addEventListener("click", (event) => {
 // --- live ------------------------------------------------------------------------------------------------------------
 const members = JSON.parse(document.getElementById("members").textContent || "{}");
 const groupOf = new Map(Object.entries(members).flatMap(([group, tasks]) => tasks.map((task) => [task, group])));
-const tasks = new Map(); // id -> Map(index -> [state, try, start, end])
+const tasks = new Map(); // id -> [state, try, start, end, and when mapped: state -> how many]
 function paint(id) {
   const group = groupOf.get(id);
   const box = boxes.get(group || id);
   if (!box) return;
-  const states = (group ? members[group] : [id]).flatMap((name) => [...(tasks.get(name)?.values() || [])]);
+  const states = (group ? members[group] : [id]).filter((name) => tasks.has(name)).map((name) => tasks.get(name));
   if (!states.length) return;
   const state = WORST.find((name) => states.some((task) => task[0] === name)) || "none";
   if (stateOf(box) !== state) {
@@ -233,17 +234,23 @@ function paint(id) {
 function note(box, group, states, state) {
   const text = box.querySelector(".kind");
   if (group) { text.textContent = `${states.filter((task) => task[0] === "success").length} of ${members[group].length} done`; return; }
-  const [, tries, start, end] = states[0];
-  const words = [word(state)];
+  const [, tries, start, end, counts] = states[0];
+  const words = counts ? mapped(counts, state) : [word(state)];
   if (start && state !== "up_for_retry") words.push(duration(Math.max(0, (end || Date.now() / 1000) - start)));
-  if (tries > 1) words.push(`try ${tries}`);
+  if (tries > 1 && !counts) words.push(`try ${tries}`);
   text.textContent = words.join(" · ");
+}
+function mapped(counts, state) {
+  const size = Object.values(counts).reduce((a, b) => a + b, 0);
+  const done = OVER.reduce((sum, name) => sum + (counts[name] || 0), 0);
+  return [`${done} of ${size}`, ...(state === "success" || state === "none" ? [] : [`${counts[state]} ${word(state)}`])];
 }
 function count() {
   const legend = document.getElementById("legend");
   if (!legend) return;
   const counts = {};
-  for (const all of tasks.values()) for (const [state] of all.values()) counts[state] = (counts[state] || 0) + 1;
+  for (const [state, , , , each] of tasks.values())
+    for (const [name, number] of Object.entries(each || { [state]: 1 })) counts[name] = (counts[name] || 0) + number;
   const order = Object.keys(counts).sort((a, b) => WORST.indexOf(a) - WORST.indexOf(b));
   legend.replaceChildren(...order.map((state) => {
     const button = document.createElement("button");
@@ -265,10 +272,7 @@ function count() {
 }
 document.addEventListener("live", ({ detail: { name, data } }) => {
   if (name !== "run") return;
-  for (const [id, index, ...rest] of data.tasks) {
-    if (!tasks.has(id)) tasks.set(id, new Map());
-    tasks.get(id).set(index, rest);
-  }
+  for (const [id, ...rest] of data.tasks) tasks.set(id, rest);
   for (const [id] of data.tasks) paint(id);
   count();
   const mark = document.querySelector("#run-state .st");
@@ -282,7 +286,7 @@ document.addEventListener("live", ({ detail: { name, data } }) => {
 });
 setInterval(() => {
   if (document.hidden) return;
-  for (const [id, all] of tasks) if ([...all.values()].some((task) => task[0] === "running")) paint(id);
+  for (const [id, [state]] of tasks) if (state === "running") paint(id);
 }, 1000);
 addEventListener("resize", show);
 fit();

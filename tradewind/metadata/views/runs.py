@@ -37,6 +37,8 @@ class RunPage:
     started_at: datetime | None
     ended_at: datetime | None
     next_seq: int
+    partition_key: str | None
+    partition_date: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ RUN_PAGE: Select[*tuple[Any, ...]] = (
         _RUN.id, _RUN.dag_id, _RUN.run_id, _RUN.version_id, DagVersion.number, _RUN.run_type, _RUN.triggered_by,
         _RUN.triggering_user, _RUN.logical_date, _RUN.data_interval_start, _RUN.data_interval_end, _RUN.run_after,
         _RUN.conf, _RUN.note, _RUN.state, _RUN.reason, _RUN.queued_at, _RUN.started_at, _RUN.ended_at, _RUN.next_seq,
+        _RUN.partition_key, _RUN.partition_date,
     )
     .join(DagVersion, DagVersion.id == _RUN.version_id)
 )  # fmt: skip
@@ -171,24 +174,6 @@ def list_task_lines(tx: Connection, run_pk: int) -> list[TaskLine]:
     """Return all task instances of a run, by task id and map index."""
     query = TASK_LINE.where(TaskInstance.run_pk == run_pk).order_by(TaskInstance.task_id, TaskInstance.map_index)
     return [TaskLine(*row) for row in tx.execute(query)]
-
-
-def task_states(tx: Connection, run_pks: Sequence[int]) -> dict[int, dict[str, tuple[str, int]]]:
-    """Return state and try number of every task of these runs: run -> task id -> (state, try).
-
-    Of a mapped task the row with the highest index speaks.
-    """
-    found: dict[int, dict[str, tuple[str, int]]] = {pk: {} for pk in run_pks}
-    if not run_pks:
-        return found
-    query = (
-        select(TaskInstance.run_pk, TaskInstance.task_id, TaskInstance.state, TaskInstance.try_number)
-        .where(TaskInstance.run_pk.in_(run_pks))
-        .order_by(TaskInstance.run_pk, TaskInstance.task_id, TaskInstance.map_index)
-    )
-    for run_pk, task_id, state, try_number in tx.execute(query):
-        found[run_pk][task_id] = (state.value, try_number)
-    return found
 
 
 def list_events(
