@@ -150,9 +150,7 @@ def test_a_killed_trigger_process_loses_nothing(bench: Bench, start: Start, tmp_
     assert notes(seen)[:2] == ["run", "run"]
 
 
-def test_an_idle_trigger_process_is_let_go(
-    bench: Bench, start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_idle_trigger_process_is_let_go(bench: Bench, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scheduler.triggerer.host.REST_SECONDS", 0.0)
     triggerer = start()
     assert triggerer.process_pid is None
