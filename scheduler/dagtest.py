@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -141,7 +142,7 @@ class _Runner:
         planner = self._planner()
         planner.start(self._logical_date)
         self._take(planner)
-        while self._ready:
+        while self._ready or self._look_again():
             self._ready.sort(key=lambda key: (-self._spec_of(key[0]).priority, key), reverse=True)
             self._run_one(self._ready.pop())
         log.info("run %s ended: %s", self._view.run_id, self._view.state)
@@ -173,7 +174,8 @@ class _Runner:
             result = TaskResult(Outcome.SUCCESS)
             log.info("marked as successful")
         else:
-            self._memory.forget(order)
+            if order.resume is None:
+                self._memory.forget(order)
             result = run_task(self._dag, self._dag.get_task(key[0]), order, self._channel(order), in_process=True)
         self._memory.keep(order, result.xcoms)
         if result.then is not None and result.then.map_label is not None:
@@ -200,6 +202,20 @@ class _Runner:
         planner.retry_due(key)
         log.info("%s is tried again; the delay until %s is left out here", _name(key), due)
         self._take(planner)
+
+    def _look_again(self) -> bool:
+        """Wait until the next task is due that let go of its slot; return whether there is one."""
+        asleep = [task for task in self._view.tasks.values() if task.state is TaskState.UP_FOR_RESCHEDULE]
+        due = min((task.retry_at for task in asleep if task.retry_at is not None), default=None)
+        if due is None:
+            return False
+        log.info("waiting until %s, when the next task looks again", due)
+        time.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()))
+        planner = RunPlanner(self._view, self._spec, max(due, datetime.now(UTC)), Policy())
+        for task in asleep:
+            planner.retry_due(task.key)
+        self._take(planner)
+        return True
 
     def _take(self, planner: RunPlanner) -> None:
         planner.finish()
@@ -246,6 +262,8 @@ class _Runner:
             executor="in process",
             pool=spec.pool,
             execution_timeout_seconds=spec.execution_timeout_seconds,
+            part=task.part,
+            first_started_at=task.first_started_at,
         )
 
 

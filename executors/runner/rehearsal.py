@@ -22,6 +22,7 @@ from tradewind.plugins import entry_points
 from tradewind.sdk.channel import ConnectionData, FoundXCom, PreviousRun
 from tradewind.sdk.execution import run_task
 from tradewind.sdk.loader import load_dag_file
+from tradewind.sdk.run_questions import RunAnswer, RunQuestion
 from tradewind.xcom.policy import XComPolicy
 
 ROUNDS: Final = 10
@@ -89,6 +90,9 @@ class _NoChannel:
 
     def ask_assets(self, question: AssetQuestion) -> AssetAnswer:
         return AssetAnswer()
+
+    def ask_about_runs(self, question: RunQuestion) -> RunAnswer:
+        return RunAnswer()
 
     def set_rendered_fields(self, fields: Mapping[str, Any]) -> None:
         return None

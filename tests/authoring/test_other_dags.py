@@ -45,10 +45,10 @@ class Scripted:
 
     dag: DAG
     answers: list[RunAnswer]
-    asked: list[RunQuestion] = field(default_factory=list)
+    asked: list[Any] = field(default_factory=list)
     logical_date: datetime | None = DAY
 
-    def attempt(self, **settings: Any):
+    def attempt(self, **settings: Any) -> Any:
         rehearsal = Rehearsal(self.dag, logical_date=self.logical_date)
         order = rehearsal.order("t", **settings)
         channel = MemoryChannel(order, rehearsal.memory)
@@ -228,6 +228,7 @@ def test_a_marker_does_nothing_and_checks_its_arguments():
     rehearsal = Rehearsal(dag)
 
     assert rehearsal.attempt("t").outcome is Outcome.SUCCESS
+    assert rehearsal.channel is not None
     assert rehearsal.channel.rendered["logical_date"] == DAY.isoformat()
 
 

@@ -14,6 +14,7 @@ from tests.authoring.support import DAY, Rehearsal, load, only
 from tradewind.model.orders import Outcome
 from tradewind.sdk import defaults
 from tradewind.sdk.channel import ConnectionData
+from tradewind.sdk.context import Context
 from tradewind.sdk.dag import DAG
 from tradewind.sdk.exceptions import (
     AirflowFailException,
@@ -36,11 +37,17 @@ from tradewind.sdk.sensors.moments import (
     TimeSensorAsync,
     WaitSensor,
 )
+from tradewind.sdk.sensors.python import PythonSensor
 from tradewind.sdk.sensors.weekday import DayOfWeekSensor
 from tradewind.sdk.weekday import WeekDay
 
 FAST: Any = {"poke_interval": 0, "timeout": 0}
 """Too late after one look that found nothing."""
+
+
+def trial(dag: DAG, **settings: Any) -> Any:
+    """Return a rehearsal whose results are looked into without saying each time that they are there."""
+    return Rehearsal(dag, **settings)
 
 
 class Watch(BaseSensorOperator):
@@ -57,10 +64,10 @@ class Watch(BaseSensorOperator):
         return seen
 
 
-def rehearse(**settings: Any) -> Rehearsal:
+def rehearse(**settings: Any) -> Any:
     with DAG("d") as dag:
         Watch(task_id="w", **settings)
-    return Rehearsal(dag)
+    return trial(dag)
 
 
 # --- the loop --------------------------------------------------------------------------------------------------------
@@ -165,9 +172,9 @@ def test_any_task_may_ask_to_be_called_again_later():
         PythonOperator(task_id="later", python_callable=later, op_args=[at])
         PythonOperator(task_id="naive", python_callable=later, op_args=[at.replace(tzinfo=None)])
 
-    result = Rehearsal(dag).attempt("later")
+    result = trial(dag).attempt("later")
     assert (result.outcome, result.then.resume_at) == (Outcome.RESCHEDULED, at)
-    assert "needs a datetime with a time zone" in Rehearsal(dag).attempt("naive").error
+    assert "needs a datetime with a time zone" in trial(dag).attempt("naive").error
 
 
 def test_a_task_knows_how_often_it_was_rescheduled():
@@ -178,7 +185,7 @@ def test_a_task_knows_how_often_it_was_rescheduled():
 
     with DAG("d") as dag:
         PythonOperator(task_id="t", python_callable=look)
-    rehearsal = Rehearsal(dag)
+    rehearsal = trial(dag)
     rehearsal.attempt("t")
     rehearsal.attempt("t", part=2, first_started_at=DAY)
 
@@ -194,19 +201,19 @@ def test_waits_grow_by_doubling_and_keep_to_their_limits(interval, number, longe
         sensor = Watch(
             task_id="w", sees=[], poke_interval=interval, timeout=20_000, exponential_backoff=True, max_wait=longest
         )
-    pause = sensor._pause(waited, number, {"run_id": "r"})
+    pause = sensor._pause(waited, number, Context({"run_id": "r"}))
 
     least = max(int(interval * 2.0 ** (min(number, 40) - 2)), 1)
     bounds = [20_000 - waited] if longest is None else [20_000 - waited, longest]
     assert min(least, *bounds) <= pause <= min(2 * least, *bounds)
-    assert pause == sensor._pause(waited, number, {"run_id": "r"})
+    assert pause == sensor._pause(waited, number, Context({"run_id": "r"}))
 
 
 def test_without_backoff_the_interval_stays_the_same():
     with DAG("d"):
         sensor = Watch(task_id="w", sees=[], poke_interval=timedelta(seconds=7), max_wait=1)
 
-    assert {sensor._pause(0, number, {"run_id": "r"}) for number in range(1, 9)} == {7.0}
+    assert {sensor._pause(0, number, Context({"run_id": "r"})) for number in range(1, 9)} == {7.0}
 
 
 # --- arguments -------------------------------------------------------------------------------------------------------
@@ -261,7 +268,7 @@ def test_a_sensor_without_poke_says_what_it_needs():
     with DAG("d") as dag:
         BaseSensorOperator(task_id="w")
 
-    assert "def poke(self, context)" in Rehearsal(dag).attempt("w").error
+    assert "def poke(self, context)" in trial(dag).attempt("w").error
 
 
 # --- Python and Bash -------------------------------------------------------------------------------------------------
@@ -292,7 +299,7 @@ def test_a_python_sensor_gets_arguments_templates_and_context(tmp_path: Path):
             """,
         )
     )
-    rehearsal = Rehearsal(dag)
+    rehearsal = trial(dag)
     rehearsal.all()
 
     assert rehearsal.xcoms("classic") == {"return_value": ["2024-03-05", 2, "2024-03-05", {"t": "manual__1"}]}
@@ -313,7 +320,7 @@ def test_a_bash_sensor_goes_by_the_exit_code(code, retry_code, outcome, may_retr
     with DAG("d") as dag:
         BashSensor(task_id="b", bash_command=f"exit {code}", retry_exit_code=retry_code, **FAST)
 
-    result = Rehearsal(dag).attempt("b")
+    result = trial(dag).attempt("b")
 
     assert (result.outcome, result.may_retry) == (outcome, may_retry)
     assert result.error is None or "AirflowSensorTimeout" in result.error
@@ -324,7 +331,7 @@ def test_another_exit_code_than_that_for_not_yet_fails_for_good(caplog):
         BashSensor(task_id="b", bash_command="echo $HERE; exit 4", env={"HERE": "it said so"}, retry_exit_code=3)
 
     caplog.set_level("INFO")
-    result = Rehearsal(dag).attempt("b")
+    result = trial(dag).attempt("b")
 
     assert (result.outcome, result.may_retry) == (Outcome.FAILED, False)
     assert "exit code 4" in result.error
@@ -353,7 +360,7 @@ def test_a_file_sensor_sees_files_below_the_path_of_its_connection(tmp_path, pat
     (tmp_path / "folder" / "below" / "deep.txt").touch()
     with DAG("d") as dag:
         FileSensor(task_id="f", filepath=path, recursive=recursive, **FAST)
-    rehearsal = Rehearsal(dag)
+    rehearsal = trial(dag)
     rehearsal.memory.connections["fs_default"] = ConnectionData("fs_default", "fs", extra=f'{{"path": "{tmp_path}"}}')
 
     assert rehearsal.attempt("f").outcome is (Outcome.SUCCESS if is_there else Outcome.FAILED)
@@ -363,7 +370,7 @@ def test_a_file_sensor_without_its_connection_says_so(tmp_path):
     with DAG("d") as dag:
         FileSensor(task_id="f", filepath=str(tmp_path), fs_conn_id="shelf")
 
-    assert "'shelf'" in Rehearsal(dag).attempt("f").error
+    assert "'shelf'" in trial(dag).attempt("f").error
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
@@ -374,7 +381,7 @@ HOUR = timedelta(hours=1)
 def ends(sensor_of: Any) -> Outcome:
     with DAG("d") as dag:
         sensor_of()
-    return Rehearsal(dag).attempt("t").outcome
+    return trial(dag).attempt("t").outcome
 
 
 @pytest.mark.parametrize(
@@ -398,7 +405,7 @@ def test_an_instant_that_is_none_fails_the_task():
     with DAG("d") as dag:
         DateTimeSensor(task_id="t", target_time=5, **FAST)  # type: ignore[arg-type]
 
-    assert "target_time must be a text or a datetime" in Rehearsal(dag).attempt("t").error
+    assert "target_time must be a text or a datetime" in trial(dag).attempt("t").error
 
 
 @pytest.mark.parametrize(("delta", "is_over"), [(HOUR, True), (60, True), ("{{ 60 * 24 * 365 * 100 }}", False)])
@@ -406,7 +413,7 @@ def test_a_delta_is_counted_from_the_end_of_the_data_or_from_when_the_run_is_due
     for date in (DAY, None):
         with DAG("d") as dag:
             TimeDeltaSensor(task_id="t", delta=delta, **FAST)
-        outcome = Rehearsal(dag, logical_date=date).attempt("t").outcome
+        outcome = trial(dag, logical_date=date).attempt("t").outcome
         assert outcome is (Outcome.SUCCESS if is_over else Outcome.FAILED)
 
 
@@ -418,7 +425,7 @@ def test_a_time_of_day_is_that_of_the_day_on_which_the_try_began():
         sensor = TimeSensor(task_id="t", target_time=time(23, 30), mode="reschedule", timeout=10**9)
     began = datetime(2024, 3, 5, 20, tzinfo=zone)  # it is over long ago, however late it is today
 
-    assert Rehearsal(dag).attempt("t", part=1, first_started_at=began).outcome is Outcome.SUCCESS
+    assert trial(dag).attempt("t", part=1, first_started_at=began).outcome is Outcome.SUCCESS
     days = [datetime.now(zone).date()]
     target = sensor.target_datetime
     days.append(datetime.now(zone).date())  # another one, if it is just midnight
@@ -465,7 +472,7 @@ def test_a_weekday_sensor_goes_by_today():
 def test_a_deferrable_sensor_waits_with_a_trigger(make, trigger, timeout):
     with DAG("d") as dag:
         make()
-    rehearsal = Rehearsal(dag)
+    rehearsal = trial(dag)
     rehearsal.memory.connections["fs_default"] = ConnectionData("fs_default", "fs")
 
     result = rehearsal.attempt("t")
@@ -479,7 +486,7 @@ def test_a_deferrable_sensor_waits_with_a_trigger(make, trigger, timeout):
 def test_a_deferrable_delta_that_is_over_returns_at_once():
     with DAG("d") as dag:
         TimeDeltaSensor(task_id="t", delta=1, deferrable=True)
-    rehearsal = Rehearsal(dag)
+    rehearsal = trial(dag)
 
     assert rehearsal.attempt("t").outcome is Outcome.SUCCESS
     assert rehearsal.xcoms("t") == {"return_value": True}
@@ -508,7 +515,33 @@ def test_what_becomes_of_a_sensor_whose_wait_ended_badly(setting, failure, outco
     with DAG("d") as dag:
         DateTimeSensorAsync(task_id="t", target_time="2999-01-01", **setting)
 
-    result = Rehearsal(dag).attempt("t", resume=Resumption("execute_complete", failure=failure))
+    result = trial(dag).attempt("t", resume=Resumption("execute_complete", failure=failure))
 
     assert result.outcome is outcome
     assert word in result.error
+
+
+# --- a whole run in this process -------------------------------------------------------------------------------------
+
+
+def test_a_trial_run_waits_for_sensors_that_let_go_of_their_slot():
+    looks = []
+
+    def look(ti, task_reschedule_count):
+        looks.append((task_reschedule_count, ti.try_number, ti.get_first_reschedule_date()))
+        ti.xcom_push("look", len(looks))
+        return len(looks) == 3
+
+    with DAG("d") as dag:
+        seen = PythonSensor(task_id="seen", python_callable=look, mode="reschedule", poke_interval=0.01)
+        late = PythonSensor(
+            task_id="late", python_callable=lambda: False, mode="reschedule", poke_interval=0.01, timeout=0.05
+        )
+        [seen, late] >> PythonOperator(task_id="after", python_callable=print, trigger_rule="one_failed")
+    run = dag.test()
+
+    assert run.states == {"seen": "success", "late": "failed", "after": "success"}
+    assert [look[:2] for look in looks] == [(0, 1), (1, 1), (2, 1)]
+    assert looks[0][2] is None
+    assert looks[1][2] == looks[2][2] is not None
+    assert run.xcom("seen", "look") == "3"

@@ -25,7 +25,6 @@ from tradewind.sdk.run_questions import (
     FindPreviousTask,
     FindRun,
     ListTasks,
-    RunAnswer,
     RunQuestion,
     TriggerRun,
 )
@@ -74,7 +73,7 @@ def put_tasks(database: Database, pk: int, states: dict[str, str], map_index: in
         tx.execute(insert(TaskInstance), rows)
 
 
-def ask(plane: SqlControlPlane, question: RunQuestion, **of_order: Any) -> RunAnswer:
+def ask(plane: SqlControlPlane, question: RunQuestion, **of_order: Any) -> Any:
     return plane.ask_about_runs(order(**of_order), question)
 
 

@@ -18,6 +18,7 @@ from tradewind.sdk.run_questions import CountRuns, CountTasks, DagFacts, ListTas
 MAX_TASKS: Final = 100_000
 """How many task instances one answer holds; a question about more is refused."""
 
+_Query = Select[*tuple[Any, ...]]
 _RUN, _TI = DagRun, TaskInstance
 _RUN_COLUMNS: Final = (
     _RUN.dag_id, _RUN.run_id, _RUN.run_type, _RUN.state, _RUN.run_after, _RUN.logical_date, _RUN.data_interval_start,
@@ -46,7 +47,7 @@ def find_previous_run(tx: Connection, dag_id: str, before: datetime, state: str 
     return _run(tx, query.order_by(_RUN.logical_date.desc()).limit(1))
 
 
-def _run(tx: Connection, query: Select[Any]) -> RunFacts | None:
+def _run(tx: Connection, query: _Query) -> RunFacts | None:
     row = tx.execute(query).first()
     return None if row is None else RunFacts(*row)
 
@@ -145,7 +146,7 @@ def _task(row: Any) -> TaskFacts:
     return TaskFacts(*fields)
 
 
-def _tasks(query: Select[Any], wanted: CountTasks | ListTasks) -> Select[Any]:
+def _tasks(query: _Query, wanted: CountTasks | ListTasks) -> _Query:
     query = query.select_from(_TI).join(_RUN, _RUN.id == _TI.run_pk).where(_TI.dag_id == wanted.dag_id)
     if wanted.map_index is not None:
         query = query.where(_TI.map_index == wanted.map_index)
@@ -153,8 +154,8 @@ def _tasks(query: Select[Any], wanted: CountTasks | ListTasks) -> Select[Any]:
 
 
 def _of_runs(
-    query: Select[Any], logical_dates: Collection[datetime] | None, run_ids: Collection[str] | None
-) -> Select[Any]:
+    query: _Query, logical_dates: Collection[datetime] | None, run_ids: Collection[str] | None
+) -> _Query:
     if logical_dates:
         query = query.where(_RUN.logical_date.in_(logical_dates))
     if run_ids:

@@ -322,7 +322,7 @@ def _is_for_the_caller(error: BaseException) -> bool:
 def _end(ti: Any, state: str) -> None:
     ti.state = state
     ti.end_date = pendulum_utc(datetime.now(UTC))
-    if state not in _WAITING and getattr(ti.task, "operator_extra_links", ()):
+    if state not in _WAITING and getattr(ti.task, "operator_extra_links", None):
         from tradewind.sdk.operator_links import leave_links
 
         leave_links(ti.task, ti)
