@@ -75,6 +75,11 @@ class Usage:
         self.run_task_active[run_pk, task_id] += 1
         self.executor_active[executor] += 1
 
+    def take_call(self, executor: str) -> None:
+        """Count one attempt that makes a call of user code: it stands under no limit of a pool or a DAG."""
+        self.active += 1
+        self.executor_active[executor] += 1
+
     @property
     def is_full(self) -> bool:
         return self.active >= self.parallelism

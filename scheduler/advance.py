@@ -24,6 +24,7 @@ from scheduler.planner import RunPlanner
 from scheduler.usage import read_usage
 from scheduler.versions import VersionCache
 from tradewind.metadata import inbox, runs
+from tradewind.metadata.callbacks import NewCallback
 from tradewind.metadata.commit import NewAttempt, RunChange, commit_runs
 from tradewind.metadata.database import ring
 from tradewind.metadata.failures import failure_timers
@@ -310,6 +311,8 @@ def _feed(planner: RunPlanner, held: HeldRun, new: News) -> None:
             planner.wait_over(UUID(said["attempt_id"]), said.get("event"), said.get("failure"))
         elif row.kind == inbox.CANCEL:
             planner.abort(row.payload["reason"])
+        elif row.kind == inbox.DEADLINE:
+            planner.deadline_missed(row.payload)
     for fact in [*inbox.read_facts(new.rows), *new.facts]:
         if isinstance(fact, AttemptStarted):
             planner.attempt_started(fact)
@@ -350,5 +353,6 @@ def _change(planned: Plan, attempts: list[NewAttempt]) -> RunChange:
         waits=[NewWait(attempt_id, pk, key, wait) for attempt_id, key, wait in planned.waits],
         waits_dropped=planned.waits_dropped,
         asset_changes=planned.asset_changes,
+        callbacks=[NewCallback(pk, call.kind, call.key, call.payload) for call in planned.calls],
         inbox_ids=planned.inbox_ids,
     )

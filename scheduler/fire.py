@@ -12,19 +12,19 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from tradewind.errors import Conflict
-from tradewind.metadata import coming_runs, dags, failures, inbox, overlap, runs
+from tradewind.metadata import coming_runs, dags, deadlines, failures, inbox, overlap, runs
 from tradewind.metadata.dag_schedule import clear_timer
 from tradewind.metadata.inbox import Message
 from tradewind.metadata.runs import NewRun, RunRecord
-from tradewind.metadata.timers import FAILURES, FIRE, TimerRow
+from tradewind.metadata.timers import DEADLINE, FAILURES, FIRE, TimerRow
 from tradewind.model.spec import DagSpec
 from tradewind.model.states import RunType
 from tradewind.timetables import DataInterval, from_spec, needs_own_code
 
 log = logging.getLogger(__name__)
 
-DAG_TIMERS = (FIRE, FAILURES)
-"""The kinds of timers that are about a DAG and not about one of its runs."""
+DAG_TIMERS = (FIRE, FAILURES, DEADLINE)
+"""The kinds of timers that are about a DAG, or about a run that need not have started."""
 
 
 def handle(tx: Connection, timer: TimerRow, now: datetime) -> RunRecord | None:
@@ -33,6 +33,9 @@ def handle(tx: Connection, timer: TimerRow, now: datetime) -> RunRecord | None:
     runs.lock_dag(tx, timer.dag_id)
     if timer.kind == FAILURES:
         failures.pause_after_failures(tx, timer, now)
+        return None
+    if timer.kind == DEADLINE:
+        deadlines.miss_deadline(tx, timer, now)
         return None
     return fire(tx, timer, now)
 

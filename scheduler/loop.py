@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from executors.base import Executor
+from scheduler import callbacks
 from scheduler.advance import Advancer, Step
 from scheduler.assets import look_at_consumers
 from scheduler.clock import DatabaseClock
@@ -35,7 +36,7 @@ from tradewind.metadata.asset_consumers import consumers_to_look_at
 from tradewind.metadata.database import Database, ring
 from tradewind.metadata.inbox import InboxRow
 from tradewind.metadata.timers import TimerRow
-from tradewind.model.orders import AttemptEnded, Fact
+from tradewind.model.orders import AttemptEnded, AttemptOrder, Fact
 
 log = logging.getLogger(__name__)
 
@@ -79,13 +80,13 @@ class Scheduler:
         self._stopping: Final = threading.Event()
         self._mailbox: Final[deque[Fact]] = deque()
         self._submitted: set[UUID] = set()  # handed to an executor here, and not ended
-        lanes = Lanes(
+        self._lanes: Final = Lanes(
             default=default_executor,
             supervisors={name: executor.supervisor_id for name, executor in self._executors.items()},
             limits=self._limits,
         )
         self._advancer: Final = Advancer(
-            process_id, policy=policy, parallelism=parallelism, lanes=lanes, versions=VersionCache()
+            process_id, policy=policy, parallelism=parallelism, lanes=self._lanes, versions=VersionCache()
         )
         self._clock = DatabaseClock(db)
         self._bell: Final = Doorbell(db)
@@ -93,6 +94,7 @@ class Scheduler:
         self._looked_at = datetime.min.replace(tzinfo=UTC)
         self._next_heartbeat = self._clock.now()
         self._check_queued = True
+        self._calls_wait = False  # for a place under the limits
         self._is_unsure = False  # an error left open what was committed
         self._ready = threading.Event()
         self.on_fire: Callable[[], None] = lambda: None
@@ -191,7 +193,10 @@ class Scheduler:
             fired = self._fire(tx, [timer for timer in due if timer.kind in DAG_TIMERS], now)
             starts = self._claim_queued(tx) if must_look or fired or self._check_queued else []
             run_timers = [timer for timer in due if timer.kind not in DAG_TIMERS]
-            step = self._advancer.step(tx, now, facts=facts, rows=rows, timers=run_timers, starts=starts)
+            of_tasks, of_runs = callbacks.take_facts(tx, facts, rows, now)
+            calls = self._start_calls(tx, now, of_tasks) if must_look or self._calls_wait else []
+            step = self._advancer.step(tx, now, facts=of_tasks, rows=of_runs, timers=run_timers, starts=starts)
+            step.orders.extend(calls)
             if must_look or is_timer_due:
                 self._next_timer = timers.next_due(tx, self._id, now)
             must_look_at_assets = must_look or must_check or _has_changed_assets([*facts, *inbox.read_facts(rows)])
@@ -219,6 +224,11 @@ class Scheduler:
         for timer in sorted(due, key=lambda t: (t.dag_id or "", t.key)):
             fired += handle(tx, timer, now) is not None
         return fired
+
+    def _start_calls(self, tx: Connection, now: datetime, facts: Sequence[Fact]) -> list[AttemptOrder]:
+        started = callbacks.start_waiting(tx, now, facts, parallelism=self._parallelism, lanes=self._lanes)
+        self._calls_wait = not started.is_all
+        return started.orders
 
     def _claim_queued(self, tx: Connection) -> list[int]:
         self._check_queued = False

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from tradewind.model.events import NO_MAP, Event
@@ -39,6 +40,15 @@ class TimerSet:
     map_index: int = NO_MAP
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """User code to be called because of what happened; see ``tradewind.sdk.callback_run`` for kinds and payloads."""
+
+    kind: str
+    key: TaskKey | None
+    payload: Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class Plan:
     """Everything that one step of one run writes.
@@ -66,6 +76,7 @@ class Plan:
     waits: list[tuple[UUID, TaskKey, Wait]] = field(default_factory=list)
     waits_dropped: list[UUID] = field(default_factory=list)
     asset_changes: list[tuple[TaskKey, Sequence[AssetChange]]] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     has_more: bool = False
     inbox_ids: list[int] = field(default_factory=list)
 
@@ -77,6 +88,11 @@ class Plan:
 def run_timeout_key(run_pk: int) -> str:
     """The timer of a run's ``dagrun_timeout``."""
     return f"{RUN_TIMEOUT}:{run_pk}"
+
+
+def deadline_key(run_pk: int, number: int) -> str:
+    """The timer of one of a run's deadlines, as ``tradewind.metadata.deadlines`` sets it."""
+    return f"deadline:{run_pk}:{number}"
 
 
 def past_key(run_pk: int) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from scheduler.backoff import retry_delay
+from scheduler.calling import TIMED_OUT, calls_for_dead, calls_of_run
 from scheduler.judging import expansion_size, grouped_source, judge_sources, names, upstream_of, verdict_reason
 from scheduler.plan import (
     PAST,
@@ -23,6 +24,7 @@ from scheduler.plan import (
     Plan,
     Policy,
     TimerSet,
+    deadline_key,
     past_key,
     run_timeout_key,
     task_timer,
@@ -167,7 +169,11 @@ class RunPlanner:
         reason = f"the run took longer than its dagrun_timeout of {limit}"
         self._end_unfinished(running=TaskEvent.SKIPPED, waiting=TaskEvent.SKIPPED, reason=reason)
         self._finished.clear()  # nothing is judged any more
-        self._emit(Event(RunEvent.FAILED, payload={"reason": reason}))
+        self._emit(Event(RunEvent.FAILED, payload={"reason": reason, "code": TIMED_OUT}))
+
+    def deadline_missed(self, said: Mapping[str, Any]) -> None:
+        """A deadline has passed; the call that hangs on it is noted already."""
+        self._emit(Event(RunEvent.DEADLINE_MISSED, payload=said))
 
     def abort(self, reason: str) -> None:
         """The run cannot go on: end what is not done, and fail it."""
@@ -194,8 +200,8 @@ class RunPlanner:
         # After a wait the same try goes on; after a loss in a later part, that part is done again as a new try.
         goes_on = task.part > 0 and task.attempt_id != self._attempt_id(task)
         try_number = task.try_number if goes_on else task.try_number + 1
-        if task.try_number and task.part == 0:
-            self.plan.xcoms_cleared.append(key)  # those of the try before go when the next one starts
+        if task.try_number and task.resume is None:
+            self.plan.xcoms_cleared.append(key)  # what the try before, or a sensor's last look, left goes now
         self._emit(Event(TaskEvent.QUEUED, task.task_id, task.map_index, try_number))
         return try_number
 
@@ -342,6 +348,7 @@ class RunPlanner:
         if task.losses >= self._policy.max_losses:
             text = f"lost {task.losses + 1} times by the infrastructure, more than the limit; last: {reason}"
             self._emit_task(task, TaskEvent.FAILED_BY_RUN, reason=text)
+            self._call_for_dead(task, None)
             return
         self._emit_task(task, TaskEvent.LOST, at=fact.at.isoformat(), reason=reason)
         self.plan.ready.append(task.key)
@@ -358,12 +365,14 @@ class RunPlanner:
             )
             retry_at = self._now + delay
             self._emit_task(task, TaskEvent.WILL_RETRY, **_end(fact, "failed"), retry_at=retry_at.isoformat())
+            self._call_for_dead(task, fact)
             if delay:
                 self.plan.timers_set.append(task_timer(RETRY, self._run.pk, task, retry_at))
             else:
                 self._make_ready(task)
             return
         self._emit_task(task, TaskEvent.FAILED, **_end(fact, "failed"))
+        self._call_for_dead(task, fact)
         self._keep_xcoms(task, fact)
         if self._spec.fail_fast and not spec.is_teardown:
             self._end_unfinished(
@@ -371,6 +380,9 @@ class RunPlanner:
                 waiting=TaskEvent.SKIPPED,
                 reason=f"task {task.task_id!r} failed, and the DAG says fail_fast",
             )
+
+    def _call_for_dead(self, task: TaskView, fact: AttemptEnded | None) -> None:
+        self.plan.calls.extend(calls_for_dead(self._run, self._spec, task, fact, task.reason or "failed"))
 
     def _reschedule(self, task: TaskView, fact: AttemptEnded) -> None:
         resume_at = (fact.then or _NO_AFTERMATH).resume_at or self._now
@@ -427,6 +439,7 @@ class RunPlanner:
             self._emit(Event(RunEvent.FAILED, payload={"reason": f"failed: {names(bad)}"}))
         else:
             self._emit(Event(RunEvent.SUCCEEDED))
+            self.plan.timers_cleared += [deadline_key(self._run.pk, n) for n in range(len(self._spec.deadlines))]
 
     def _is_within_dates(self, task_id: str, logical_date: datetime | None) -> bool:
         spec = self._graph.tasks[task_id]
@@ -446,6 +459,8 @@ class RunPlanner:
     def _emit(self, event: Event) -> None:
         self._run.apply(event, self._now)
         self.plan.events.append(event)
+        if event.task_id is None:
+            self.plan.calls.extend(calls_of_run(self._run, self._spec, event))
 
 
 def _end(fact: AttemptEnded, reason: str | None = None) -> dict[str, Any]:

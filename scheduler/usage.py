@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from scheduler.admission import Usage
 from tradewind.metadata.attempts import list_active
 from tradewind.metadata.limits import lock_pool_slots, pool_slots
+from tradewind.model.orders import is_callback
 
 
 def read_usage(
@@ -30,7 +31,11 @@ def read_usage(
     slots = lock_pool_slots(tx) if lock else pool_slots(tx)
     usage = Usage(parallelism=parallelism, pools=slots, executor_limits=executor_limits)
     for attempt in list_active(tx):
-        if attempt.id not in without:
+        if attempt.id in without:
+            continue
+        if is_callback(attempt.id):
+            usage.take_call(attempt.executor)
+        else:
             usage.take(
                 run_pk=attempt.run_pk,
                 dag_id=attempt.dag_id,

@@ -10,9 +10,10 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, or_, select, update
 from sqlalchemy import exists as sql_exists
 
+from tradewind.metadata.callback_attempts import load_callback_orders
 from tradewind.metadata.inbox import fact_message, send
 from tradewind.metadata.models import Attempt, DagRun, DagVersion, Process, TaskInstance
-from tradewind.model.orders import AttemptEnded, AttemptOrder, Outcome, resumption
+from tradewind.model.orders import AttemptEnded, AttemptOrder, Outcome, is_callback, resumption
 from tradewind.model.spec import TaskSpec, decode_spec
 from tradewind.model.states import AttemptState
 
@@ -124,7 +125,7 @@ def load_orders(tx: Connection, ids: Sequence[UUID]) -> list[AttemptOrder]:
             tasks = decode_spec(m[DagVersion.__table__.c.spec]).tasks
             specs[version_id] = {task.task_id: task for task in tasks}
         orders.append(_order(m, specs[version_id][m[Attempt.__table__.c.task_id]]))
-    return orders
+    return orders + load_callback_orders(tx, [one for one in ids if is_callback(one)])
 
 
 def _order(m: RowMapping, task: TaskSpec) -> AttemptOrder:

@@ -99,6 +99,8 @@ def start_callbacks(tx: Connection, started: Sequence[StartedCallback], now: dat
 
 def load_callback_orders(tx: Connection, attempt_ids: Collection[UUID]) -> list[AttemptOrder]:
     """Return the orders of attempts that make calls; ids of other attempts are left out."""
+    if not attempt_ids:
+        return []
     rows = tx.execute(
         select(Attempt, Callback, DagRun, DagVersion.file_path, DagVersion.source_digest)
         .join(Callback, Callback.attempt_id == Attempt.id)

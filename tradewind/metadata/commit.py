@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, insert, update
 
 from tradewind.metadata.assets import AssetSource, record_changes
+from tradewind.metadata.callbacks import NewCallback, put_callbacks
 from tradewind.metadata.inbox import delete_rows
 from tradewind.metadata.models import Attempt, Base, DagRun, RunEvent, TaskInstance, XCom
 from tradewind.metadata.timers import TimerRow, clear_timers, set_timers
@@ -70,6 +71,7 @@ class RunChange:
     waits: Sequence[NewWait] = ()
     waits_dropped: Sequence[UUID] = ()
     asset_changes: Sequence[tuple[TaskKey, Sequence[AssetChange]]] = ()
+    callbacks: Sequence[NewCallback] = ()
     inbox_ids: Sequence[int] = ()
 
 
@@ -91,6 +93,7 @@ def commit_runs(tx: Connection, changes: Sequence[RunChange], now: datetime) -> 
         for key, changes_of_assets in change.asset_changes:
             source = AssetSource(change.run.pk, change.run.dag_id, change.run.run_id, key)
             record_changes(tx, source, changes_of_assets, now)
+    put_callbacks(tx, [callback for change in good for callback in change.callbacks], now)
     delete_rows(tx, [row_id for change in good for row_id in change.inbox_ids])
     return good
 

@@ -218,6 +218,7 @@ def _ensure_versions(tx: Connection, parsed: ParsedFile, specs: Sequence[DagSpec
             "source_digest": parsed.digest,
             "file_path": parsed.path,
             "created_at": now,
+            "deadlines": msgspec.to_builtins(spec.deadlines) or None,
         }
         versions[spec.dag_id] = tx.execute(insert(DagVersion).values(values).returning(DagVersion.id)).scalar_one()
     return versions

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, and_, delete, or_, select
 from tradewind.metadata.database import ring
 from tradewind.metadata.models import DagRun, RunInbox
 from tradewind.metadata.upsert import insert_missing
-from tradewind.model.orders import AttemptEnded, AttemptStarted, Fact
+from tradewind.model.orders import AttemptEnded, AttemptStarted, Fact, is_callback
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,21 @@ WAIT_OVER: Final = "wait_over"
 """An attempt need not wait any more; the payload names it, and the ``event`` or the ``failure``."""
 CANCEL: Final = "cancel"
 """The run is no longer wanted; the payload says the ``reason``."""
-_KINDS: Final[Mapping[str, type[Fact]]] = {STARTED: AttemptStarted, ENDED: AttemptEnded}
+DEADLINE: Final = "deadline_missed"
+"""A deadline of the run has passed; the payload goes into its log."""
+CALLBACK: Final = "callback_ended"
+"""An attempt has ended that makes a call of user code. It is nothing to the run, and anybody may take it."""
+_KINDS: Final[Mapping[str, type[Fact]]] = {
+    STARTED: AttemptStarted,
+    ENDED: AttemptEnded,
+    CALLBACK: AttemptEnded,
+}
 log = logging.getLogger(__name__)
 
 
 def fact_message(fact: Fact) -> Message:
     """Return the message that carries what a supervisor says."""
-    kind = STARTED if isinstance(fact, AttemptStarted) else ENDED
+    kind = STARTED if isinstance(fact, AttemptStarted) else CALLBACK if is_callback(fact.attempt_id) else ENDED
     return Message(fact.run_pk, f"{kind}:{fact.attempt_id}:{fact.fence}", kind, msgspec.to_builtins(fact))
 
 
@@ -63,7 +71,7 @@ def read_facts(rows: Sequence[InboxRow]) -> list[Fact]:
     """
     facts: list[Fact] = []
     for row in rows:
-        if row.kind in (WAIT_OVER, CANCEL):
+        if row.kind in (WAIT_OVER, CANCEL, DEADLINE):
             continue
         try:
             facts.append(msgspec.convert(row.payload, _KINDS[row.kind]))
@@ -98,7 +106,13 @@ def read_inbox(tx: Connection, holder: UUID, limit: int) -> list[InboxRow]:
     query = (
         select(RunInbox.id, RunInbox.run_pk, RunInbox.kind, RunInbox.payload)
         .join(DagRun, DagRun.id == RunInbox.run_pk)
-        .where(or_(DagRun.claimed_by == holder, and_(DagRun.claimed_by.is_(None), DagRun.ended_at.is_not(None))))
+        .where(
+            or_(
+                DagRun.claimed_by == holder,
+                and_(DagRun.claimed_by.is_(None), DagRun.ended_at.is_not(None)),
+                RunInbox.kind == CALLBACK,
+            )
+        )
         .order_by(RunInbox.id)
         .limit(limit)
     )

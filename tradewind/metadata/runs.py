@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func,
 from sqlalchemy.exc import IntegrityError
 
 from tradewind.errors import Conflict
+from tradewind.metadata.deadlines import set_deadlines
 from tradewind.metadata.models import Dag, DagRun, DagVersion, Process, TaskInstance
 from tradewind.metadata.models import RunEvent as RunEventRow
 from tradewind.model.events import NO_MAP
@@ -131,6 +132,7 @@ def insert_run(tx: Connection, run: NewRun, now: datetime) -> int:
             "payload": {"version_id": run.version_id},
         },
     )
+    set_deadlines(tx, pk, run.dag_id, run.version_id, run.logical_date, now)
     return pk
 
 

@@ -15,6 +15,8 @@ from tradewind.model.events import NO_MAP
 
 FIRE = "fire"
 """The kind of a DAG's timer: its next scheduled run is due."""
+DEADLINE = "deadline"
+"""The kind of a timer that a run's deadline sets: it should have succeeded by then."""
 FAILURES = "failures"
 """The kind of a timer that a failed run sets: the DAG may have to pause."""
 

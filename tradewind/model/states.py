@@ -69,6 +69,7 @@ class RunEvent(StrEnum):
     STARTED = "run_started"
     SUCCEEDED = "run_succeeded"
     FAILED = "run_failed"
+    DEADLINE_MISSED = "deadline_missed"  # it goes on all the same
 
 
 class AttemptState(StrEnum):

@@ -194,7 +194,7 @@ class RunView:
             self.removed.add(task.key)
 
     def _apply_to_run(self, kind: RunEvent, event: Event, at: datetime) -> None:
-        if kind is RunEvent.CREATED:
+        if kind in (RunEvent.CREATED, RunEvent.DEADLINE_MISSED):
             return
         self.state = next_run_state(self.state, kind)
         if kind is RunEvent.STARTED:
