@@ -120,6 +120,8 @@ class HeldRun:
             pool=attempt.pool,
             execution_timeout_seconds=version.graph.tasks[task_id].execution_timeout_seconds,
             triggering_user=record.triggering_user,
+            partition_key=record.partition_key,
+            partition_date=record.partition_date,
             part=attempt.part,
             first_started_at=task.first_started_at,
             resume=resumption(task.resume),

@@ -12,8 +12,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tradewind.metadata import audit
+from tradewind.metadata.assets import record_event
 from tradewind.metadata.dags import set_paused
+from tradewind.metadata.views.asset_events import EventLine, EventSearch, list_events
 from tradewind.model.events import NO_MAP
+from tradewind.model.states import RunType
 from webui.web import session, web
 
 
@@ -28,6 +31,8 @@ class TriggerRequest:
     has_logical_date: bool = False
     note: str | None = None
     unpause: bool = False
+    run_type: RunType = RunType.MANUAL
+    partition_key: str | None = None
 
 
 def actor() -> str:
@@ -61,6 +66,8 @@ def trigger(wanted: TriggerRequest, *, via: str = "ui") -> str:
         logical_date=wanted.logical_date if wanted.has_logical_date else UNSET,
         conf=wanted.conf,
         note=wanted.note,
+        run_type=wanted.run_type,
+        partition_key=wanted.partition_key,
         triggered_by=via,
         user=actor(),
     )
@@ -78,6 +85,18 @@ def trigger(wanted: TriggerRequest, *, via: str = "ui") -> str:
             detail=detail,
         )
     return made.run_id
+
+
+def add_asset_event(
+    asset_id: int, extra: Mapping[str, Any], *, partition_key: str | None = None, via: str = "ui"
+) -> EventLine:
+    """Say that an asset was updated outside, and return the event."""
+    at = datetime.now(UTC)
+    with web().db.write() as tx:
+        event_id = record_event(tx, asset_id, extra, at, partition_key=partition_key)
+        (made,) = list_events(tx, EventSearch(event_id=event_id))
+        audit.note(tx, at, actor=actor(), via=via, action="asset.event", detail={"asset": made.name, "event": event_id})
+    return made
 
 
 @dataclass(frozen=True, slots=True)

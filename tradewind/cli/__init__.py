@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tradewind.cli.assets import ASSETS
 from tradewind.cli.dags import DAGS
 from tradewind.cli.db import DB
 from tradewind.cli.hitl import HITL
@@ -20,6 +21,7 @@ from tradewind.terminal.groups import RootGroup, Tree
 TREE: Final[Tree] = {
     "dags": DAGS,
     "tasks": TASKS,
+    "assets": ASSETS,
     "db": DB,
     "variables": VARIABLES,
     "connections": CONNECTIONS,

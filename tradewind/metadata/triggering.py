@@ -62,6 +62,7 @@ class WantedRun:
     run_type: RunType = RunType.MANUAL
     triggered_by: str = "cli"
     user: str | None = None
+    partition_key: str | None = None  # only for a DAG that knows partitions
 
 
 def create_run(tx: Connection, wanted: WantedRun, now: datetime, foretold: NextRun | None = None) -> RunSummary:
@@ -105,6 +106,7 @@ def create_run(tx: Connection, wanted: WantedRun, now: datetime, foretold: NextR
         conf=given,
         note=wanted.note,
         triggering_user=wanted.user,
+        partition_key=_checked_partition(spec, wanted.partition_key),
     )
     pk = runs.insert_run(tx, new, now)
     ring(tx, "run")
@@ -207,3 +209,20 @@ def validate_conf(spec: DagSpec, conf: Mapping[str, Any]) -> None:
                 f"Param {name!r} of DAG {spec.dag_id!r} cannot be {value!r}: {error.message}. "
                 f"Its schema is {dict(param.schema)!r}."
             ) from None
+
+
+_PARTITIONED: Final = ("CronPartitionTimetable", "PartitionedAssetTimetable", "PartitionedAtRuntime")
+
+
+def _checked_partition(spec: DagSpec, key: str | None) -> str | None:
+    """Return the partition that a run is to be about, when its DAG knows partitions."""
+    if key is None:
+        return None
+    if spec.timetable.kind not in _PARTITIONED:
+        raise UsageError(
+            f"DAG {spec.dag_id!r} knows no partitions, so no run of it is about {key!r}. Leave the partition out, or "
+            f"give the DAG one of these schedules: {', '.join(_PARTITIONED)}."
+        )
+    if not key.strip() or len(key) > 250:
+        raise UsageError(f"The partition key {key!r} cannot be used: it must have 1 to 250 characters.")
+    return key

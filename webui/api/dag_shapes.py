@@ -18,7 +18,17 @@ from webui.places import Place, place_of
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-WITHOUT_RHYTHM: Final = frozenset({"ContinuousTimetable", "NullTimetable", "OnceTimetable"})
+PARTITIONED: Final = frozenset({"CronPartitionTimetable", "PartitionedAssetTimetable"})
+WITHOUT_RHYTHM: Final = frozenset(
+    {
+        "AssetTriggeredTimetable",
+        "ContinuousTimetable",
+        "NullTimetable",
+        "OnceTimetable",
+        "PartitionedAssetTimetable",
+        "PartitionedAtRuntime",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +81,7 @@ def dag_shape(dag: FullDag) -> dict[str, Any]:
         "description": row.description,
         "timetable_summary": row.schedule_summary if row.schedule_summary not in ("", "None") else None,
         "timetable_description": spec.timetable.description or None,
-        "timetable_partitioned": False,
+        "timetable_partitioned": spec.timetable.kind in PARTITIONED,
         "timetable_periodic": is_periodic,
         "is_backfillable": is_periodic,
         "tags": [{"name": tag, "dag_id": row.dag_id, "dag_display_name": name} for tag in row.tags],
@@ -97,7 +107,7 @@ def dag_details_shape(tx: Connection, dag: FullDag) -> dict[str, Any]:
         **dag_shape(dag),
         "catchup": spec.catchup,
         "dag_run_timeout": None if timeout is None else to_builtins(timedelta(seconds=timeout)),
-        "asset_expression": None,
+        "asset_expression": spec.timetable.args.get("condition"),
         "doc_md": spec.doc_md,
         "start_date": spec.start_date,
         "end_date": spec.end_date,

@@ -61,8 +61,8 @@ def run_shape(run: RunPage, version: VersionLine | None) -> dict[str, Any]:
         "note": run.note,
         "dag_versions": [version_shape(version)] if version else [],
         "bundle_version": None,
-        "partition_key": None,
-        "partition_date": None,
+        "partition_key": run.partition_key,
+        "partition_date": iso(run.partition_date),
     }
 
 
