@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.authoring.support import DAY, Rehearsal
-from tradewind.model.orders import Outcome
+from tradewind.model.orders import Outcome, Resumption
 from tradewind.sdk.dag import DAG
 from tradewind.sdk.exceptions import AirflowException, DagArgumentError
 from tradewind.sdk.execution import run_task
@@ -35,6 +35,8 @@ from tradewind.sdk.run_questions import (
 from tradewind.sdk.sensors.external_errors import DuplicateStateError
 from tradewind.sdk.sensors.external_task import ExternalTaskMarker, ExternalTaskSensor
 from tradewind.sdk.task_instance import RunningTask
+from tradewind.xcom import decode
+from tradewind.xcom.event_text import Said, write_event
 
 FAST: Any = {"poke_interval": 0, "timeout": 0}
 
@@ -218,6 +220,38 @@ def test_the_old_name_of_the_interval_is_taken_with_a_warning():
         assert ExternalTaskSensor(task_id="t", external_dag_id="o", poll_interval=5).poke_interval == 5
 
 
+def test_a_deferrable_sensor_leaves_the_looking_to_a_trigger():
+    script = sensor([], external_task_ids=["a"], failed_states=["failed"], deferrable=True, soft_fail=True)
+    script.dag.get_task("t").timeout = 30
+
+    result = script.attempt()
+
+    assert result.outcome is Outcome.DEFERRED
+    assert script.asked == []
+    assert result.then.wait.timeout_seconds == 30
+    told = decode(result.then.wait.trigger_kwargs)
+    assert (told["external_dag_id"], told["external_task_ids"], told["logical_dates"]) == ("other", ["a"], [DAY])
+    assert (told["allowed_states"], told["failed_states"]) == (["success"], ["failed"])
+
+
+@pytest.mark.parametrize(
+    ("status", "soft_fail", "outcome"),
+    [
+        ("success", False, Outcome.SUCCESS),
+        ("skipped", False, Outcome.SKIPPED),
+        ("failed", False, Outcome.FAILED),
+        ("failed", True, Outcome.SKIPPED),
+        ("?", False, Outcome.FAILED),
+        (None, False, Outcome.FAILED),
+    ],
+)
+def test_what_the_trigger_has_seen_ends_a_deferred_sensor(status, soft_fail, outcome):
+    script = sensor([], deferrable=True, soft_fail=soft_fail)
+    event = write_event(Said(None if status is None else {"status": status}))
+
+    assert script.attempt(resume=Resumption("execute_complete", event=event)).outcome is outcome
+
+
 def test_a_marker_does_nothing_and_checks_its_arguments():
     with DAG("d") as dag:
         ExternalTaskMarker(task_id="t", external_dag_id="other", external_task_id="a")
@@ -320,6 +354,26 @@ def test_a_triggered_run_can_be_waited_for(settings, seen, outcome):
     assert (result.outcome, result.may_retry) == (outcome, True)
     assert script.asked[1:] == [FindRun("other", "r")] * len(seen)
     assert script.xcoms["trigger_run_id"] == "r"
+
+
+def test_a_triggered_run_can_be_waited_for_without_a_slot():
+    script = trigger([made()], wait_for_completion=True, deferrable=True)
+
+    result = script.attempt()
+
+    assert result.outcome is Outcome.DEFERRED
+    told = decode(result.then.wait.trigger_kwargs)
+    assert (told["dag_id"], told["run_ids"], told["states"]) == ("other", ["r"], ["success", "failed"])
+
+
+@pytest.mark.parametrize(("state", "outcome"), [("success", Outcome.SUCCESS), ("failed", Outcome.FAILED)])
+def test_how_the_run_ended_ends_a_deferred_trigger(state, outcome):
+    script = trigger([], wait_for_completion=True, deferrable=True)
+    event = write_event(Said(("path.of.DagStateTrigger", {"run_ids": ["r"], "r": state})))
+
+    assert script.attempt(resume=Resumption("execute_complete", event=event)).outcome is outcome
+    assert script.asked == []
+    assert script.xcoms == {"_link_TriggerDagRunLink": "/dags/other/runs/r"}
 
 
 @pytest.mark.parametrize(("is_paused", "outcome"), [(True, Outcome.FAILED), (False, Outcome.SUCCESS)])
