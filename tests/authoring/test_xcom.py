@@ -156,6 +156,19 @@ def _local() -> Any:
     return Inside.A
 
 
+def test_subclasses_of_plain_kinds_come_back_as_the_plain_kind():
+    class Header(str):
+        pass
+
+    class Count(int):
+        pass
+
+    found = decode(encode([Header("Server"), Count(3), OrderedDict(a=Header("b"))]))
+
+    assert found == ["Server", 3, {"a": "b"}]
+    assert [type(one) for one in found] == [str, int, dict]
+
+
 @pytest.mark.parametrize(
     ("value", "says"),
     [
@@ -167,7 +180,6 @@ def _local() -> Any:
         (_ring(), "contains itself"),
         ("\ud800", "lone surrogates"),
         (_local(), "stands inside a function"),
-        (OrderedDict(a=1), "is of type collections.OrderedDict"),
         (_Pair(1, 2), "is of type"),
         (ValueError("x"), "is of type builtins.ValueError"),
     ],

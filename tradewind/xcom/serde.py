@@ -128,7 +128,19 @@ def _plain_instance(value: Any, path: str) -> Any:
         return _marked("pydantic", [_class_path(kind, path), fields])
     if isinstance(value, datetime):  # pendulum and other subclasses come back as the plain class
         return _datetime(value, path)
+    for plain, make in _PLAIN_KINDS:  # subclasses of them, e.g. the texts of HTTP headers, come back as the plain kind
+        if isinstance(value, plain):
+            return _plain(make(value), path)
     raise _Refused(path, f"of type {kind.__module__}.{kind.__qualname__}")
+
+
+_PLAIN_KINDS: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, float.__float__),
+    (dict, dict),
+    (list, list),
+)
 
 
 def _datetime(value: datetime, _: str) -> Any:
