@@ -148,7 +148,7 @@ class TaskGroup(Node):
 
     def note_upstream(self, tasks: Sequence[BaseOperator]) -> None:
         """Remember what stands above it, as long as there is nothing inside that could wait for it."""
-        if not self.children:
+        if next(self.iter_tasks(), None) is None:
             self._waits_for.extend(tasks)
 
     def get_roots(self) -> Sequence[BaseOperator]:
