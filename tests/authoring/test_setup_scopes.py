@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from tests.authoring.mapped import left, run, states
@@ -200,7 +202,7 @@ def _enter(scope):
 WRONG = {
     "a setup that is a teardown": (lambda: empty("x").as_setup().as_teardown(), "is a setup already"),
     "a teardown that is a setup": (lambda: empty("x").as_teardown().as_setup(), "is a teardown already"),
-    "a function that is both": (lambda: setup(teardown(lambda: 1))(), "is a setup already"),
+    "a function that is both": (lambda: setup(t.override(task_id="x"))(), "is a setup already"),
     "a group that sets up": (lambda: setup(task_group(lambda: 1)), "makes a group"),
     "a group that tears down": (lambda: teardown(task_group(lambda: 1)), "makes a group"),
     "a teardown with a rule": (lambda: teardown(task(trigger_rule="all_done")(lambda: 1))(), "whose trigger_rule is"),
@@ -236,9 +238,9 @@ def test_what_stands_directly_below_a_setup_has_the_usual_rule(is_setup):
 
 def test_a_scope_that_fails_wires_nothing_and_closes():
     with DAG("etl") as made:
-        with pytest.raises(ValueError), s() >> t():
+        with suppress(ZeroDivisionError), s() >> t():
             w()
-            raise ValueError
+            _ = 1 / 0
         w()
 
     assert edges(made) == {"s>t"}
