@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import linecache
 import os
 import sys
 from pathlib import Path
@@ -42,6 +43,9 @@ def load_dag_file(
     module = _empty_module(path)
     with collecting_dags() as collected:
         code = compile(text, path, "exec", dont_inherit=True)
+        lines = importlib.util.decode_source(text).splitlines(keepends=True)
+        # What asks for the source of a function, or shows a line of it, gets that of this version.
+        linecache.cache[path] = (len(text), None, lines, path)
         sys.modules[module.__name__] = module  # dataclasses and pickling look their module up there
         try:
             exec(code, module.__dict__)

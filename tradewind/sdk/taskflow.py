@@ -41,18 +41,11 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_LATER: Final = [
-    "branch_virtualenv",
-    "branch_external_python",
-    "docker",
-    "external_python",
-    "kubernetes",
-    "pyspark",
-    "sql",
-    "stub",
-    "virtualenv",
-]
-_NOW: Final = ("bash", "branch", "python", "run_if", "sensor", "short_circuit", "skip_if")
+_LATER: Final = ["kubernetes", "pyspark", "stub"]
+_NOW: Final = (
+    "bash", "branch", "branch_external_python", "branch_virtualenv", "docker", "external_python", "python", "run_if",
+    "sensor", "short_circuit", "skip_if", "sql", "virtualenv",
+)  # fmt: skip
 
 
 class PythonTask(PythonOperator):
@@ -355,6 +348,42 @@ class TaskDecorator:
 
         return _decorate(SensorTask, "@task.sensor", python_callable, settings)
 
+    def virtualenv(self, python_callable: Any = None, /, **settings: Any) -> Any:
+        """Make a task maker of a function that runs in an environment with packages of its own."""
+        from tradewind.sdk.task_environments import VirtualenvTask
+
+        return _decorate(VirtualenvTask, "@task.virtualenv", python_callable, settings)
+
+    def external_python(self, python_callable: Any = None, /, **settings: Any) -> Any:
+        """Make a task maker of a function that another Python runs: ``@task.external_python(python=...)``."""
+        from tradewind.sdk.task_environments import ExternalPythonTask
+
+        return _decorate(ExternalPythonTask, "@task.external_python", python_callable, settings)
+
+    def branch_virtualenv(self, python_callable: Any = None, /, **settings: Any) -> Any:
+        """Make a task maker of a function that decides what to follow, with packages of its own."""
+        from tradewind.sdk.task_environments import BranchVirtualenvTask
+
+        return _decorate(BranchVirtualenvTask, "@task.branch_virtualenv", python_callable, settings)
+
+    def branch_external_python(self, python_callable: Any = None, /, **settings: Any) -> Any:
+        """Make a task maker of a function that decides what to follow, run by another Python."""
+        from tradewind.sdk.task_environments import BranchExternalPythonTask
+
+        return _decorate(BranchExternalPythonTask, "@task.branch_external_python", python_callable, settings)
+
+    def docker(self, python_callable: Any = None, /, **settings: Any) -> Any:
+        """Make a task maker of a function that runs in a container: ``@task.docker(image=...)``."""
+        from tradewind.sdk.task_systems import DockerTask
+
+        return _decorate(DockerTask, "@task.docker", python_callable, settings)
+
+    def sql(self, python_callable: Any = None, /, **settings: Any) -> Any:
+        """Make a task maker of a function that returns the statement to run: ``@task.sql(conn_id=...)``."""
+        from tradewind.sdk.task_systems import SqlTask
+
+        return _decorate(SqlTask, "@task.sql", python_callable, settings)
+
     def run_if(self, condition: Condition, skip_message: str | None = None) -> Callable[[TaskFactory], TaskFactory]:
         """Skip the tasks of the ``@task`` below unless ``condition(context)`` is true when they start."""
         return conditional("@task.run_if", condition, skip_message, skips_when=False)
@@ -364,10 +393,14 @@ class TaskDecorator:
         return conditional("@task.skip_if", condition, skip_message, skips_when=True)
 
     def __getattr__(self, name: str) -> Any:
+        from tradewind.compat.providers import decorator_of  # late: only files that use provider packages need it
+
+        brought = None if name.startswith("_") else decorator_of(name)
+        if brought is not None:
+            return brought
         if name in _LATER:
             raise NotSupportedYet(
-                f"@task.{name} is not supported yet. Use @task, and raise AirflowSkipException or choose trigger rules "
-                "to decide what runs."
+                f"@task.{name} is not supported yet. Use @task, and call the client library of that system in it."
             )
         raise AttributeError(f"@task.{name} does not exist.{did_you_mean(name, [*_NOW, *_LATER])}")
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import signal
 from collections.abc import Callable, Container, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack
 
 from tradewind.sdk import arguments
 from tradewind.sdk.exceptions import AirflowException, AirflowSkipException
+from tradewind.sdk.hooks.subprocess import SubprocessHook, SubprocessResult
 from tradewind.sdk.operator import BaseOperator
 from tradewind.sdk.operator_arguments import OperatorArguments
-from tradewind.sdk.signals import end_own_group, group_is_the_tasks
 
 if TYPE_CHECKING:
-    import subprocess
-
     from tradewind.sdk.context import Context
 
 
-_GRACE_SECONDS: Final = 5.0
+_LONGEST_ARGUMENT: Final = 100_000
+"""Bytes of a command that is handed over as an argument, of which Linux takes 128 KiB; a longer one goes by a file."""
 
 
 def _as_is(line: str) -> Any:
@@ -67,14 +65,11 @@ class BashOperator(BaseOperator):
         self.skip_on_exit_code = _codes(skip_on_exit_code)
         self.cwd = cwd
         self.output_processor = output_processor
-        self._process: subprocess.Popen[bytes] | None = None
-        self._shares_group = False
 
     def execute(self, context: Context) -> Any:
         """Run the command; return its last line of output."""
-        # Late, as subprocess below: a DAG file that only names the operator should not pay for them.
+        # Late: a DAG file that only names the operator should not pay for it.
         import shutil
-        import tempfile
 
         bash = shutil.which("bash") or "bash"
         if self.cwd is not None:
@@ -84,40 +79,32 @@ class BashOperator(BaseOperator):
                 )
             if not os.path.isdir(self.cwd):
                 raise AirflowException(f"{self.who}: cwd={self.cwd!r} is not a folder. Give the path of a folder.")
-            return self._finish(*self._run(bash, self.cwd, context))
-        with tempfile.TemporaryDirectory(prefix="tradewind-bash-") as folder:
-            return self._finish(*self._run(bash, folder, context))
+        env = self.environment(context)
+        if len(os.fsencode(self.bash_command)) <= _LONGEST_ARGUMENT:
+            return self._finish(self._run([bash, "-c", self.bash_command], env))
+        import tempfile
 
-    def _run(self, bash: str, folder: str, context: Context) -> tuple[int, str]:
-        """Run the command, with each line of output logged as it comes; return exit code and last line."""
-        import subprocess
+        with tempfile.NamedTemporaryFile("w", suffix=".sh", encoding="utf-8", errors="surrogateescape") as script:
+            script.write(self.bash_command)
+            script.flush()
+            return self._finish(self._run([bash, script.name], env))
 
-        self._shares_group = group_is_the_tasks()
-        self.log.info("Running command: %s", [bash, "-c", self.bash_command])
-        self._process = subprocess.Popen(
-            [bash, "-c", self.bash_command],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=self.environment(context),
-            start_new_session=not self._shares_group,  # on_kill must reach everything that the command started
-        )
-        last = ""
-        assert self._process.stdout is not None
-        with self._process.stdout as output:
-            for raw in output:
-                last = raw.decode(self.output_encoding, errors="backslashreplace").rstrip()
-                self.log.info("%s", last)
-        return self._process.wait(), last
+    def _run(self, command: list[str], env: dict[str, str]) -> SubprocessResult:
+        return self.subprocess_hook.run_command(command, env, self.output_encoding, self.cwd)
 
-    def _finish(self, code: int, last: str) -> Any:
-        self.log.info("Command exited with return code %s", code)
+    @functools.cached_property
+    def subprocess_hook(self) -> SubprocessHook:
+        """What runs the command."""
+        return SubprocessHook()
+
+    def _finish(self, result: SubprocessResult) -> Any:
+        code = result.exit_code
         if code in self.skip_on_exit_code:
             raise AirflowSkipException(f"Bash command returned exit code {code}. Skipping.")
         if code != 0:
             how = f"was killed by signal {-code}" if code < 0 else f"returned the exit code {code}"
             raise AirflowException(f"{self.who}: the command {how}; 0 means success. Its output is in the log above.")
-        return self.output_processor(last)
+        return self.output_processor(result.output)
 
     def environment(self, context: Context) -> dict[str, str]:
         """Return the command's environment: ``env`` as ``append_env`` says, and ``AIRFLOW_CTX_*`` of the run."""
@@ -129,25 +116,7 @@ class BashOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """End the command and everything that it started: SIGTERM, and SIGKILL for what is left after five seconds."""
-        import subprocess
-
-        process = self._process
-        if process is None:
-            return
-        self.log.info("Sending SIGTERM to the command and all that it started")
-        with suppress(ProcessLookupError):
-            if self._shares_group:
-                end_own_group()
-            else:
-                os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if not self._shares_group:  # else whoever started this process kills the rest of the group with it
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        self.subprocess_hook.send_sigterm()
 
 
 def _codes(value: int | Container[int] | None) -> Container[int]:
