@@ -7,6 +7,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -19,7 +20,16 @@ MAX_FRAME_BYTES: Final = 512 * 1024 * 1024
 _LENGTH: Final = struct.Struct("!I")
 _READ_BYTES: Final = 64 * 1024
 _MAX_FDS: Final = 64
-_encoder: Final = msgspec.msgpack.Encoder()
+
+
+def _plain(value: object) -> datetime:
+    """Return a date of a class of its own, such as pendulum's, as one that msgspec knows."""
+    if not isinstance(value, datetime):
+        raise NotImplementedError(f"Encoding objects of type {type(value).__name__} is unsupported")
+    return datetime.combine(value.date(), value.time(), value.tzinfo)
+
+
+_encoder: Final = msgspec.msgpack.Encoder(enc_hook=_plain)
 
 
 class WireError(Exception):

@@ -17,7 +17,6 @@ from tests.authoring.support import load, only
 from tradewind import DAG, EmptyOperator, Label, PythonOperator, TaskGroup, task
 from tradewind.errors import DagCycle, DagError
 from tradewind.model.spec import decode_spec, encode_spec
-from tradewind.sdk.exceptions import NotSupportedYet
 from tradewind.sdk.graph import effective_weights
 from tradewind.sdk.serialize import to_spec
 from tradewind.timetables import ContinuousTimetable
@@ -242,13 +241,14 @@ def test_an_output_given_late_is_wired_by_the_time_of_the_spec():
     assert {one.task_id: one.upstream for one in to_spec(made).tasks} == {"find": (), "use": ("find",)}
 
 
-@pytest.mark.parametrize("settings", [{"depends_on_past": True}, {"wait_for_downstream": True}])
-def test_what_a_run_would_go_wrong_without_is_refused(settings):
+@pytest.mark.parametrize("name", ["depends_on_past", "wait_for_downstream"])
+def test_what_a_task_asks_of_the_run_before_is_kept(name):
     made = DAG("etl")
-    EmptyOperator(task_id="it", dag=made, **settings)
+    EmptyOperator(task_id="it", dag=made, **{name: True})
 
-    with pytest.raises(NotSupportedYet, match="DAG 'etl': task 'it' has depends_on_past or wait_for_downstream"):
-        to_spec(made)
+    (spec,) = to_spec(made).tasks
+
+    assert getattr(spec, name)
 
 
 def test_a_teardown_says_whether_it_decides_the_run():

@@ -10,7 +10,7 @@ from tradewind.model.spec import DagSpec, GroupSpec, MappingSpec, ParamSpec, Sch
 from tradewind.plugins import listeners
 from tradewind.sdk.assets.serialize import alias_specs, asset_specs, mentions
 from tradewind.sdk.deadline import deadline_spec
-from tradewind.sdk.exceptions import NotSupportedYet, ParamValidationError
+from tradewind.sdk.exceptions import ParamValidationError
 from tradewind.sdk.graph import check_acyclic, effective_weights
 from tradewind.sdk.mapping import mapped_groups
 from tradewind.sdk.operator import BaseOperator
@@ -40,7 +40,6 @@ def to_spec(dag: DAG) -> DagSpec:
     _check_schedule(dag)
     _check_setups(dag)
     _check_fail_fast(dag)
-    _check_supported(dag)
     weights = effective_weights(dag)
     tasks = sorted(dag.tasks, key=lambda task: task.task_id)
     return DagSpec(
@@ -239,16 +238,6 @@ def _check_setups(dag: DAG) -> None:
                     f"trigger_rule must be 'all_success', not {below.trigger_rule!r}. "
                     "Put a task between them, or change the rule."
                 )
-
-
-def _check_supported(dag: DAG) -> None:
-    """Refuse what would otherwise be silently ignored, and what a run would go wrong without."""
-    for task in dag.tasks:
-        if task.depends_on_past:
-            raise NotSupportedYet(
-                f"{dag.who}: task {task.task_id!r} has depends_on_past or wait_for_downstream, which are not "
-                "supported yet. Remove them, and set max_active_runs=1 so that runs do not overtake each other."
-            )
 
 
 def _seconds(value: timedelta | None) -> float | None:
