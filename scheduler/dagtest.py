@@ -19,16 +19,26 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from scheduler.plan import Policy
+from scheduler.plan import Call, Policy
 from scheduler.planner import RunPlanner
 from scheduler.stored import Stored, TrialChannel
 from tradewind.errors import UsageError
 from tradewind.model.events import NO_MAP
-from tradewind.model.orders import AttemptEnded, AttemptOrder, AttemptStarted, Outcome
+from tradewind.model.orders import (
+    AttemptEnded,
+    AttemptOrder,
+    AttemptStarted,
+    CallbackOrder,
+    Outcome,
+    Wait,
+    callback_attempt_id,
+    resumption,
+)
 from tradewind.model.states import RunState, RunType, TaskState
 from tradewind.run.graph import DagGraph
 from tradewind.run.order import in_order
 from tradewind.run.view import RunView, TaskKey
+from tradewind.sdk.callback_run import run_callback
 from tradewind.sdk.channel import ConnectionData
 from tradewind.sdk.connection import Connection
 from tradewind.sdk.execution import TaskResult, run_task
@@ -136,6 +146,7 @@ class _Runner:
         self._interval: Final = interval
         self._run_after: Final = run_after
         self._ready: list[TaskKey] = []
+        self._calls: list[Call] = []  # made when the run is over, here as well
         self._labels: Final[dict[str, str]] = {}
 
     def run(self) -> InProcessRun:
@@ -146,6 +157,9 @@ class _Runner:
             self._ready.sort(key=lambda key: (-self._spec_of(key[0]).priority, key), reverse=True)
             self._run_one(self._ready.pop())
         log.info("run %s ended: %s", self._view.run_id, self._view.state)
+        for number, call in enumerate(self._calls, 1):
+            order = self._call_order(number, call)
+            run_callback(self._dag, order, self._channel(order), in_process=True)
         return self._outcome()
 
     def _outcome(self) -> InProcessRun:
@@ -195,6 +209,16 @@ class _Runner:
         self._take(planner)
         if task.state is TaskState.UP_FOR_RETRY:
             self._retry_at_once(key)
+        elif task.state in (TaskState.DEFERRED, TaskState.AWAITING_INPUT) and result.then and result.then.wait:
+            self._wait_here(order, result.then.wait)
+
+    def _wait_here(self, order: AttemptOrder, wait: Wait) -> None:
+        from scheduler.trial_waits import wait_here  # late: most DAGs have no task that waits, and it brings asyncio
+
+        over = wait_here(wait, order, self._channel(order), datetime.now(UTC))
+        planner = self._planner()
+        planner.wait_over(order.attempt_id, over.event, over.failure)
+        self._take(planner)
 
     def _retry_at_once(self, key: TaskKey) -> None:
         due = self._view.tasks[key].retry_at
@@ -220,10 +244,12 @@ class _Runner:
     def _take(self, planner: RunPlanner) -> None:
         planner.finish()
         self._ready.extend(planner.plan.ready)
+        self._calls.extend(planner.plan.calls)
         while planner.plan.has_more:
             planner = self._planner()
             planner.finish()
             self._ready.extend(planner.plan.ready)
+            self._calls.extend(planner.plan.calls)
         self._ready = [key for key in self._ready if self._view.tasks[key].state is TaskState.SCHEDULED]
 
     def _planner(self) -> RunPlanner:
@@ -234,6 +260,32 @@ class _Runner:
 
     def _spec_of(self, task_id: str) -> Any:
         return self._view.graph.tasks[task_id]
+
+    def _call_order(self, number: int, call: Call) -> AttemptOrder:
+        facts = call.payload.get("task") or {}
+        task_id, map_index = call.key or ("", NO_MAP)
+        return AttemptOrder(
+            attempt_id=callback_attempt_id(number, 1),
+            fence=1,
+            run_pk=self._view.pk,
+            dag_id=self._dag.dag_id,
+            run_id=self._view.run_id,
+            task_id=task_id,
+            map_index=map_index,
+            try_number=facts.get("try_number", 0),
+            max_tries=facts.get("max_tries", 1),
+            file_path=self._dag.fileloc,
+            version_id=0,
+            source_digest="",
+            run_type=RunType.MANUAL.value,
+            run_after=self._run_after,
+            logical_date=self._logical_date,
+            data_interval_start=self._interval.start if self._interval else None,
+            data_interval_end=self._interval.end if self._interval else None,
+            run_started_at=self._view.started_at,
+            conf=self._conf,
+            callback=CallbackOrder(number, call.kind, dict(call.payload)),
+        )
 
     def _order(self, key: TaskKey, try_number: int) -> AttemptOrder:
         task, spec = self._view.tasks[key], self._spec_of(key[0])
@@ -264,6 +316,7 @@ class _Runner:
             execution_timeout_seconds=spec.execution_timeout_seconds,
             part=task.part,
             first_started_at=task.first_started_at,
+            resume=resumption(task.resume),
         )
 
 
