@@ -19,7 +19,13 @@ MAX_LIMIT: Final = 100
 DEFAULT_LIMIT: Final = 50
 MAX_NUMBER: Final = 2**31 - 1
 PAGING: Final = ("limit", "offset")
-_TYPES: Final[Mapping[type, str]] = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number"}
+_TYPES: Final[Mapping[type, str]] = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    bool: "true or false",
+    int: "a number",
+}
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 F = TypeVar("F", bound=Callable[..., Any])

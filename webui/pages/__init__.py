@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from webui.pages import (
+    assets,
     code,
     dag_list,
     graph,
@@ -22,5 +23,19 @@ from webui.pages import (
 
 def all_pages() -> list[Blueprint]:
     """Return the blueprints of all pages."""
-    modules = (home, dag_list, grid, graph, runs, run, task, code, trigger, import_errors, required_actions, health)
+    modules = (
+        home,
+        dag_list,
+        grid,
+        graph,
+        runs,
+        run,
+        task,
+        code,
+        trigger,
+        assets,
+        import_errors,
+        required_actions,
+        health,
+    )
     return [module.pages for module in modules]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -54,6 +54,7 @@ class EventSearch:
     """Which events are wanted. ``bounds``: ``gte``, ``gt``, ``lte``, ``lt`` -> instant."""
 
     event_id: int | None = None
+    event_ids: Sequence[int] | None = None
     asset_id: int | None = None
     source_dag_id: str | None = None
     source_run_id: str | None = None
@@ -108,6 +109,8 @@ def _filtered(query: Select[Any], wanted: EventSearch) -> Select[Any]:
         (event.source_map_index, wanted.source_map_index),
     ]
     query = query.where(*(column == value for column, value in same if value is not None))
+    if wanted.event_ids is not None:
+        query = query.where(event.id.in_(list(wanted.event_ids)))
     if wanted.name_pattern:
         query = query.where(Asset.name.ilike(f"%{wanted.name_pattern}%"))
     if wanted.run_pk is not None:
