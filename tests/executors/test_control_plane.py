@@ -63,6 +63,21 @@ def test_xcoms_are_found_by_run_task_key_and_index(plane, database):
     assert pull(plane) == []
 
 
+def test_what_the_indexes_of_a_task_left_is_counted_and_read_in_parts(plane, database):
+    for index in (12, 0, 7, 3):  # others left nothing
+        push(plane, database, "k", str(index), task_id="m", map_index=index)
+    push(plane, database, "other", "x", task_id="m", map_index=5, attempt_id=uuid4())
+    push(plane, database, "k", "x", task_id="m", map_index=1, run_pk=1)
+    push(plane, database, "k", "x", task_id="n", map_index=2)
+
+    def part(start: int, stop: int) -> list[tuple[int, str | None]]:
+        return [(x.map_index, x.value) for x in plane.get_xcom_range(order(), "m", "k", start, stop)]
+
+    assert [plane.count_xcoms(order(), task_id, "k") for task_id in ("m", "n", "none")] == [4, 1, 0]
+    assert part(0, 10) == [(0, "0"), (3, "3"), (7, "7"), (12, "12")]
+    assert (part(1, 3), part(3, 4), part(4, 9), part(2, 2)) == ([(3, "3"), (7, "7")], [(12, "12")], [], [])
+
+
 def test_xcoms_of_earlier_dates_come_newest_first_and_later_ones_do_not(plane, database):
     for run_pk, value in ((1, "1"), (2, "2"), (3, "3"), (4, "4")):
         push(plane, database, "k", value, task_id="a", run_pk=run_pk)
