@@ -181,7 +181,9 @@ def _import_file(path: str) -> ModuleType:
 
 
 def _classes_of(module: ModuleType) -> list[type[AirflowPlugin]]:
-    return [cls for cls in dict.fromkeys(vars(module).values()) if isinstance(cls, type) and is_plugin(cls)]
+    """Return the plugins that a module defines; those that it has from another file count there."""
+    own = [one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__]
+    return [cls for cls in dict.fromkeys(own) if is_plugin(cls)]
 
 
 def _notes_of(plugin: AirflowPlugin, place: str) -> list[Note]:

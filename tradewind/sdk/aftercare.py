@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any, Final
 
-from tradewind.plugins import load
+from tradewind.plugins import load, policies
 from tradewind.sdk.states import TaskInstanceState
 from tradewind.sdk.traceback_text import user_traceback
 
@@ -24,7 +25,9 @@ class TaskRunnerMarker:
 
 
 def tell_start(context: Context) -> None:
-    """A task is about to be executed."""
+    """A task is about to be executed: give it the environment that policies add, and tell the listeners."""
+    for name, value in policies.context_variables(context).items():
+        os.environ[name] = value
     if not load.current().plugins:
         return
     _tell("on_starting", component=TaskRunnerMarker())
@@ -42,7 +45,8 @@ def tell_end(hook: str, context: Context) -> None:
 def tell_failure(task: BaseOperator, context: Context, error: BaseException, *, is_retry: bool) -> None:
     """A try of a task has failed; ``is_retry`` when another one follows."""
     if load.current().plugins:
-        _tell("on_task_instance_failed", previous_state=TaskInstanceState.RUNNING, task_instance=context["ti"], error=error)
+        told = {"previous_state": TaskInstanceState.RUNNING, "task_instance": context["ti"], "error": error}
+        _tell("on_task_instance_failed", **told)
         _tell("before_stopping", component=TaskRunnerMarker())
     if task.email and (task.email_on_retry if is_retry else task.email_on_failure):
         _mail(task, context, error)
