@@ -16,19 +16,19 @@ from tradewind.metadata import coming_runs, dags, deadlines, failures, inbox, ov
 from tradewind.metadata.dag_schedule import clear_timer
 from tradewind.metadata.inbox import Message
 from tradewind.metadata.runs import NewRun, RunRecord
-from tradewind.metadata.timers import DEADLINE, FAILURES, FIRE, TimerRow
+from tradewind.metadata.timers import DEADLINE, FAILURES, FIRE, START, TimerRow, clear_timers
 from tradewind.model.spec import DagSpec
 from tradewind.model.states import RunType
 from tradewind.timetables import DataInterval, from_spec, needs_own_code
 
 log = logging.getLogger(__name__)
 
-DAG_TIMERS = (FIRE, FAILURES, DEADLINE)
+DAG_TIMERS = (FIRE, FAILURES, DEADLINE, START)
 """The kinds of timers that are about a DAG, or about a run that need not have started."""
 
 
 def handle(tx: Connection, timer: TimerRow, now: datetime) -> RunRecord | None:
-    """Do what is due for a DAG. Returns the run that was created, if one was."""
+    """Do what is due for a DAG. Returns the run that was created, or that may start now, if there is one."""
     assert timer.dag_id is not None
     runs.lock_dag(tx, timer.dag_id)
     if timer.kind == FAILURES:
@@ -37,6 +37,9 @@ def handle(tx: Connection, timer: TimerRow, now: datetime) -> RunRecord | None:
     if timer.kind == DEADLINE:
         deadlines.miss_deadline(tx, timer, now)
         return None
+    if timer.kind == START:
+        clear_timers(tx, [timer.key])
+        return next(iter(runs.get_runs(tx, [int(timer.key.rpartition(":")[2])])), None)
     return fire(tx, timer, now)
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import insert, select, update
 
 from executors.control_plane import SqlControlPlane
-from tests.engine.world import T0, add_run, dag, run_state, store, task
+from scheduler.fire import handle
+from scheduler.why import explain
+from tests.engine.world import T0, add_run, dag, is_over, run_state, running_scheduler, store, task
 from tests.executors.test_control_plane import order
+from tests.support.waiting import wait_until
 from tradewind.errors import Conflict, NotFound, UsageError
-from tradewind.metadata import runs
+from tradewind.metadata import runs, timers
 from tradewind.metadata.database import Database
 from tradewind.metadata.models import Dag, DagRun, TaskInstance
 from tradewind.model.spec import GroupSpec, ParamSpec
@@ -186,7 +190,41 @@ def test_a_triggered_run_says_who_wanted_it(plane, database):
         "operator",
         "ada",
     )
-    assert (run.logical_date, run.data_interval_end, run.conf, run.note) == (DAYS[0], DAYS[0], {"a": 1}, "why")
+    assert (run.logical_date, run.conf, run.note) == (DAYS[0], {"a": 1}, "why")
+    assert (
+        run.data_interval_start == run.data_interval_end == run.run_after
+    )  # as in Airflow: about the time of the trigger
+
+
+def test_a_run_for_later_is_held_back_until_its_time(plane, database):
+    later = datetime(2999, 1, 1, tzinfo=UTC)
+    ask(plane, TriggerRun("other", "later", None, later))
+    ask(plane, TriggerRun("other", "now", None))
+    pk = stored(database, "later").pk
+
+    def start(timers_too: bool) -> list[str]:
+        with database.write() as tx:
+            if timers_too:
+                (timer,) = timers.due_timers(tx, uuid4(), later, 10)
+                assert handle(tx, timer, later) == runs.get_runs(tx, [pk])[0]
+            return [run.run_id for run in runs.get_runs(tx, runs.claim_startable(tx, "other", uuid4(), 10))]
+
+    assert stored(database, "later").run_after == later
+    (reason, *_) = explain(database, "other", "later")
+    assert reason.text == "it is due at 2999-01-01T00:00:00+00:00, as was asked"
+    assert start(timers_too=False) == ["now"]
+    assert start(timers_too=True) == ["later", "now"]  # claims do not matter here: neither was begun
+
+
+def test_a_scheduler_begins_a_run_for_later_when_its_time_has_come(plane, database):
+    with running_scheduler(database):
+        later = database.now() + timedelta(seconds=0.5)
+        ask(plane, TriggerRun("other", "later", None, later))
+        wait_until(is_over(database, stored(database, "later").pk), timeout=30)
+
+    run = stored(database, "later")
+    assert run.started_at is not None
+    assert run.started_at >= later
 
 
 def test_a_paused_dag_can_be_triggered_as_in_airflow(plane, database):
@@ -235,7 +273,6 @@ def test_a_run_under_way_is_not_run_again(plane, database):
     [
         (TriggerRun("othr", "x"), NotFound, "Did you mean 'other'"),
         (TriggerRun("other", "a/b"), UsageError, "cannot be used"),
-        (TriggerRun("other", "x", run_after=datetime(2999, 1, 1, tzinfo=UTC)), UsageError, "run_after .* lies ahead"),
         (TriggerRun("strict", "x", conf={"n": "text"}), UsageError, "Param 'n' of DAG 'strict'"),
         (TriggerRun("gone", "x"), Conflict, "no longer defined"),
     ],

@@ -8,13 +8,28 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from tradewind.errors import Conflict
 from tradewind.metadata.deadlines import set_deadlines
-from tradewind.metadata.models import Dag, DagRun, DagVersion, Process, TaskInstance
+from tradewind.metadata.models import Dag, DagRun, DagVersion, Process, TaskInstance, Timer
 from tradewind.metadata.models import RunEvent as RunEventRow
+from tradewind.metadata.timers import START
 from tradewind.model.events import NO_MAP
 from tradewind.model.states import RunEvent, RunState, RunType
 from tradewind.run.view import RunView, TaskView
@@ -277,7 +292,8 @@ def claim_startable(tx: Connection, dag_id: str, holder: UUID, limit: int) -> li
     """Claim the queued runs of a DAG that have a place under its ``max_active_runs``, the oldest first.
 
     The row of the DAG is locked until the transaction ends, so that no two schedulers count the same free place. A
-    paused DAG starts no scheduled runs and none for assets; a run that somebody asked for runs all the same.
+    paused DAG starts no scheduled runs and none for assets; a run that somebody asked for runs all the same, but not
+    before its time.
     """
     dag = tx.execute(select(Dag.max_active_runs, Dag.is_paused).where(Dag.dag_id == dag_id).with_for_update()).first()
     if dag is None:
@@ -288,7 +304,8 @@ def claim_startable(tx: Connection, dag_id: str, holder: UUID, limit: int) -> li
     places = min(limit, dag.max_active_runs - running)
     if places <= 0:
         return []
-    startable = and_(DagRun.dag_id == dag_id, DagRun.state == RunState.QUEUED)
+    held_back = exists().where(Timer.key == literal(f"{START}:") + cast(DagRun.id, String))
+    startable = and_(DagRun.dag_id == dag_id, DagRun.state == RunState.QUEUED, ~held_back)
     if dag.is_paused:
         startable = and_(startable, DagRun.run_type.not_in((RunType.SCHEDULED, RunType.ASSET_TRIGGERED)))
     pks = list(

@@ -19,6 +19,13 @@ DEADLINE = "deadline"
 """The kind of a timer that a run's deadline sets: it should have succeeded by then."""
 FAILURES = "failures"
 """The kind of a timer that a failed run sets: the DAG may have to pause."""
+START = "start"
+"""The kind of a timer of a run that was asked for ahead of its time; it does not start while there is one."""
+
+
+def start_key(run_pk: int) -> str:
+    """The key of the timer that holds back a run."""
+    return f"{START}:{run_pk}"
 
 
 @dataclass(frozen=True, slots=True)

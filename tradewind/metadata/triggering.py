@@ -12,10 +12,11 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete
 
 from tradewind.errors import Conflict, UsageError, did_you_mean
-from tradewind.metadata import coming_runs, dags, runs
+from tradewind.metadata import coming_runs, dags, runs, timers
 from tradewind.metadata.database import ring
 from tradewind.metadata.models import DagRun
 from tradewind.metadata.runs import NewRun, RunRecord
+from tradewind.metadata.timers import TimerRow
 from tradewind.model.spec import DagSpec
 from tradewind.model.states import FINAL_RUN_STATES, RunType
 from tradewind.timetables import DataInterval, NextRun, OwnCodeNeeded, Timetable, from_spec
@@ -49,7 +50,7 @@ class WantedRun:
     Attributes:
         run_id: None: one is made.
         logical_date: an instant; None for a run without one; not given: now.
-        run_after: when it is due; None: now.
+        run_after: when it is due, and not started before; None: now.
         conf: overrides the defaults of the DAG's params, and is validated by them.
     """
 
@@ -75,7 +76,7 @@ def create_run(tx: Connection, wanted: WantedRun, now: datetime, foretold: NextR
     Raises:
         NotFound: no such DAG.
         Conflict: the DAG's file is gone, or there is a run with that id or that logical date.
-        UsageError: ``conf`` does not fit the params, or ``run_id`` cannot be one, or ``run_after`` lies ahead.
+        UsageError: ``conf`` does not fit the params, or ``run_id`` cannot be one.
     """
     dag = dags.get_dag(tx, wanted.dag_id)
     if not dag.is_active or dag.version_id is None:
@@ -86,9 +87,11 @@ def create_run(tx: Connection, wanted: WantedRun, now: datetime, foretold: NextR
     given = dict(wanted.conf or {})
     validate_conf(spec, given)
     timetable = from_spec(spec.timetable)
-    run_after = _checked_run_after(wanted.run_after, now)
+    run_after = wanted.run_after or now
     at = now if isinstance(wanted.logical_date, Unset) else wanted.logical_date
-    interval = None if at is None else _interval(tx, dag.dag_id, timetable, at, foretold)
+    # As in Airflow: what a task triggers is about the time of the trigger, whatever its logical date.
+    about = run_after if wanted.run_type is RunType.OPERATOR_TRIGGERED else at
+    interval = None if at is None or about is None else _interval(tx, dag.dag_id, timetable, about, foretold)
     run_id = wanted.run_id
     if run_id is None:
         usual = timetable.run_id(wanted.run_type, run_after, at, unique=secrets.token_hex(4))
@@ -109,6 +112,8 @@ def create_run(tx: Connection, wanted: WantedRun, now: datetime, foretold: NextR
         partition_key=_checked_partition(spec, wanted.partition_key),
     )
     pk = runs.insert_run(tx, new, now)
+    if run_after > now:
+        timers.set_timers(tx, [TimerRow(timers.start_key(pk), timers.START, run_after, dag_id=dag.dag_id)])
     ring(tx, "run")
     return RunSummary(pk, dag.dag_id, new.run_id, new.logical_date, new.run_after, dag.is_paused)
 
@@ -154,15 +159,6 @@ def run_again(tx: Connection, run: RunRecord, now: datetime) -> None:
     shared = {name: getattr(run, name) for name in NewRun.__dataclass_fields__ if hasattr(run, name)}
     runs.insert_run(tx, replace(NewRun(**shared), version_id=version_id), now)
     ring(tx, "run")
-
-
-def _checked_run_after(run_after: datetime | None, now: datetime) -> datetime:
-    if run_after is not None and run_after > now:
-        raise UsageError(
-            f"run_after is {run_after.isoformat()}, which lies ahead, and a run that is asked for begins at once. "
-            "Wait until then before it is triggered, e.g. with DateTimeSensor."
-        )
-    return run_after or now
 
 
 def _checked_run_id(run_id: str) -> str:

@@ -45,7 +45,7 @@ class TriggerDagRunOperator(BaseOperator):
         trigger_run_id: the id of the run; a template. None: one is made.
         conf: of the run: a dict, or JSON text; a template.
         logical_date: of the run: a datetime or text; a template. Not given: now; None: a run without one.
-        run_after: when the run is due: a datetime or text. It may not lie ahead.
+        run_after: when the run is due, and not started before: a datetime or text.
         reset_dag_run: when there is such a run already, and it has ended, run it again, with the conf that it had.
         wait_for_completion: end only when the run is in one of ``allowed_states``; a template.
         poke_interval: seconds between two looks at it.
