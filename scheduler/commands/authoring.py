@@ -12,11 +12,11 @@ from scheduler.commands.local_dags import load_dag
 from scheduler.commands.trial import make_order, require_map_index, resolve_run
 from scheduler.dagtest import InProcessRun, run_dag_in_process
 from scheduler.stored import Stored, TrialChannel
+from scheduler.trial_waits import run_through
 from tradewind.config import Config, load_config
 from tradewind.model.orders import Outcome
 from tradewind.model.states import RunState
 from tradewind.sdk.context import build_context
-from tradewind.sdk.execution import run_task
 from tradewind.sdk.memory_channel import RunMemory
 from tradewind.sdk.rendered import shown_fields
 from tradewind.sdk.templates import Renderer
@@ -75,13 +75,13 @@ def test_task(
     config = load_config(os.environ)
     with Stored(config, talk) as source:
         dag = load_dag(config, dag_id, dagfile_path, source)
-        task = dag.get_task(task_id)
+        dag.get_task(task_id)  # an unknown one is refused before anything else
         require_map_index(dag, task_id, map_index)
         _log(config)
         run, date = resolve_run(source, dag_id, logical_date_or_run_id)
         order = make_order(dag, task_id, run, date, task_params or {}, map_index)
         channel = TrialChannel(order, RunMemory(), source, XComPolicy.from_config(config))
-        result = run_task(dag, task, order, channel, in_process=True)
+        result = run_through(dag, order, channel)
     for xcom in result.xcoms:
         if xcom.key == "return_value":
             click.echo(xcom.value)

@@ -100,7 +100,10 @@ class TriggerLink:
     def _hear(self) -> None:
         try:
             while (message := self._wire.receive()) is not None:
-                self._on_message(message)
+                try:
+                    self._on_message(message)
+                except Exception:  # one message must not make us deaf for the others
+                    log.exception("a %s of the trigger process could not be handled", type(message).__name__)
         except (OSError, WireError) as error:
             log.debug("the trigger process cannot be heard: %s", error)
         if not self._is_closed:

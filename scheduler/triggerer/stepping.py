@@ -24,15 +24,21 @@ class Board:
         """
         self._on_blocked = on_blocked
         self._step: tuple[UUID, float, int] | None = None
+        self._others = 0.0
 
     def begin(self, wait: UUID, thread: int) -> None:
-        """Note that a step begins."""
+        """Note that a step begins. Called in the loop's thread."""
         self._step = wait, time.monotonic(), thread
+        self._others = _cpu_of_others()
 
     def end(self) -> None:
-        """Note that it is over."""
+        """Note that it is over. Called in the loop's thread."""
         step, self._step = self._step, None
-        if step is not None and (seconds := time.monotonic() - step[1]) > WARN_SECONDS:
+        if step is None or (seconds := time.monotonic() - step[1]) <= WARN_SECONDS:
+            return
+        # While other threads computed, this one may have waited for its turn: that is nobody's fault.
+        seconds -= _cpu_of_others() - self._others
+        if seconds > WARN_SECONDS:
             self._on_blocked(step[0], seconds)
 
     def blocked(self) -> tuple[UUID, float, str] | None:
@@ -42,6 +48,11 @@ class Board:
             return None
         frame = sys._current_frames().get(step[2])
         return step[0], seconds, "".join(traceback.format_stack(frame)[-6:]) if frame is not None else ""
+
+
+def _cpu_of_others() -> float:
+    """Return the CPU seconds of the other threads of this process."""
+    return time.process_time() - time.thread_time()
 
 
 class Timed(Coroutine[Any, Any, None]):

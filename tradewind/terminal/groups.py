@@ -131,7 +131,7 @@ class LazyGroup(click.Group):
         """Find the command that ``args`` name, or fail with the nearest name."""
         name = args[0]
         if name not in self.tree and not name.startswith("-"):
-            hint = did_you_mean(name, self.list_commands(ctx)) or self._elsewhere(name)
+            hint = self._elsewhere(name) or did_you_mean(name, self.list_commands(ctx))
             raise click.UsageError(f"There is no command {name!r} in `{ctx.command_path}`.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
