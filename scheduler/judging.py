@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from scheduler.trigger_rules import Upstream, Verdict
+from scheduler.trigger_rules import Upstream, Verdict, judge
 from tradewind.model.events import NO_MAP
 from tradewind.model.spec import ConcatLength, FixedLength, Length, MappingSpec, OutputLength
 from tradewind.model.states import TaskState
@@ -26,6 +26,10 @@ def upstream_of(run: RunView, task_id: str, map_index: int = NO_MAP) -> Upstream
         for task in inner:
             counts.total += 1
             counts.add(task.state, 1)
+    missing = sum(up not in run.by_task for up in run.graph.upstream[task_id]) if run.has_omitted else 0
+    if missing:  # an instance that does not exist never ends
+        counts = UpstreamCounts(**{name: getattr(counts, name) for name in UpstreamCounts.__slots__})
+        counts.total += missing
     setups = UpstreamCounts()
     setup_ids = run.graph.setups.get(task_id, ())
     if setup_ids:
@@ -35,6 +39,31 @@ def upstream_of(run: RunView, task_id: str, map_index: int = NO_MAP) -> Upstream
             setups.total += 1
             setups.add(task.state, 1)
     return Upstream(counts, setups)
+
+
+def judge_setups(run: RunView, task_id: str, map_index: int = NO_MAP) -> Verdict:
+    """Return what the setups say in whose scope a task stands: it runs when all have succeeded, whatever its rule."""
+    verdict = Verdict.RUN
+    for setup in run.graph.required.get(task_id, ()):
+        instances = run.by_task.get(setup, {})
+        if run.graph.scopes.get(setup) is not None and run.graph.scopes.get(setup) == run.graph.scopes.get(task_id):
+            instances = {i: instances[i] for i in (map_index, NO_MAP) if i in instances}
+        states = {task.state for task in instances.values()}
+        if not states.isdisjoint(_BAD):
+            return Verdict.UPSTREAM_FAILED
+        if TaskState.SKIPPED in states:
+            verdict = Verdict.SKIP
+        elif states - {TaskState.SUCCESS} and verdict is Verdict.RUN:
+            verdict = Verdict.WAIT
+    return verdict
+
+
+def judge_task(run: RunView, task_id: str, map_index: int = NO_MAP) -> Verdict:
+    """Return what is to become of an instance in state none: its setups are asked first, then its trigger rule."""
+    by_setups = judge_setups(run, task_id, map_index)
+    if by_setups is not Verdict.RUN:
+        return by_setups
+    return judge(run.graph.tasks[task_id].trigger_rule, upstream_of(run, task_id, map_index))
 
 
 def judge_sources(run: RunView, scope: str) -> tuple[Verdict, str]:
@@ -95,6 +124,7 @@ def verdict_reason(run: RunView, task_id: str, map_index: int = NO_MAP) -> str:
         if upstream not in inner
         for task in run.by_task.get(upstream, {}).values()
     ]
+    missing = [up for up in run.graph.upstream[task_id] if up not in run.by_task]
     by_state: dict[TaskState, list[TaskView]] = {}
     for task in [*outer, *run.inner_upstream(task_id, map_index)]:
         by_state.setdefault(task.state, []).append(task)
@@ -103,6 +133,8 @@ def verdict_reason(run: RunView, task_id: str, map_index: int = NO_MAP) -> str:
         f"{names(_name(task) for task in tasks)} {'is' if len(tasks) == 1 else 'are'} {_words(state)}"
         for state, tasks in interesting
     ]
+    if missing:
+        parts.append(f"{names(map(repr, missing))} {'is' if len(missing) == 1 else 'are'} not part of this run")
     return f"trigger rule {rule!r}: {'; '.join(parts)}"
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from scheduler.backoff import retry_delay
 from scheduler.calling import TIMED_OUT, calls_for_dead, calls_of_run
-from scheduler.judging import expansion_size, grouped_source, judge_sources, names, upstream_of, verdict_reason
+from scheduler.judging import expansion_size, grouped_source, judge_sources, judge_task, names, verdict_reason
 from scheduler.plan import (
     PAST,
     RESCHEDULE,
@@ -30,7 +30,7 @@ from scheduler.plan import (
     task_timer,
     task_timer_key,
 )
-from scheduler.trigger_rules import Verdict, judge
+from scheduler.trigger_rules import Verdict
 from tradewind.model.events import NO_MAP, Event
 from tradewind.model.orders import Aftermath, AttemptEnded, AttemptStarted, Outcome, attempt_id
 from tradewind.model.spec import DagSpec, FixedLength
@@ -53,6 +53,7 @@ _TIMERS: Final[Mapping[TaskState, str]] = {
 }
 """Which timer a task may have in a state."""
 _WAITS: Final = frozenset({TaskState.DEFERRED, TaskState.AWAITING_INPUT})
+_HINDERED: Final = frozenset({Verdict.SKIP, Verdict.UPSTREAM_FAILED})
 _NO_AFTERMATH: Final = Aftermath()
 _LOOK_AT_PAST: Final = timedelta(seconds=60)
 
@@ -191,6 +192,8 @@ class RunPlanner:
             self._judge_finished()
             if self._run.unfinished == 0:
                 self._end_run()
+            elif self._run.unfinished == self._run.idle and self._run.has_omitted:
+                self._end_deadlock()
         if self._run.state is not RunState.RUNNING and self.plan.events and self._spec.dagrun_timeout_seconds:
             self.plan.timers_cleared.append(run_timeout_key(self._run.pk))
 
@@ -217,6 +220,8 @@ class RunPlanner:
                     self._judge_all(successor)
                 elif map_index in self._run.waiting.get(successor, ()):
                     self._judge(successor, [map_index])
+            for successor in self._graph.requiring.get(task_id, ()):
+                self._judge_all(successor)
             for scope in self._graph.fed.get(task_id, ()):
                 for member in self._graph.members[scope]:
                     self._judge_all(member)
@@ -234,26 +239,24 @@ class RunPlanner:
 
     def _judge(self, task_id: str, indexes: Sequence[int]) -> None:
         """Judge instances in state none. Without inner edges the answer is the same for all of them."""
-        rule = self._graph.tasks[task_id].trigger_rule
         if task_id in self._graph.inner_upstream:
             for map_index in indexes:
-                verdict = judge(rule, upstream_of(self._run, task_id, map_index))
+                verdict = judge_task(self._run, task_id, map_index)
                 self._follow(self._run.tasks[task_id, map_index], verdict, None)
         elif indexes:
-            verdict = judge(rule, upstream_of(self._run, task_id))
-            is_hindered = verdict in (Verdict.SKIP, Verdict.UPSTREAM_FAILED)
-            reason = verdict_reason(self._run, task_id) if is_hindered else None
+            verdict = judge_task(self._run, task_id)
+            reason = verdict_reason(self._run, task_id) if verdict in _HINDERED else None
             for map_index in indexes if verdict is not Verdict.WAIT else ():
                 self._follow(self._run.tasks[task_id, map_index], verdict, reason)
 
     def _judge_unexpanded(self, task: TaskView) -> None:
         scope = self._graph.scopes[task.task_id]
         by_sources, reason = judge_sources(self._run, scope)
-        if by_sources in (Verdict.SKIP, Verdict.UPSTREAM_FAILED):
+        if by_sources in _HINDERED:
             self._follow(task, by_sources, reason)
             return
-        by_rule = judge(self._graph.tasks[task.task_id].trigger_rule, upstream_of(self._run, task.task_id))
-        if by_rule in (Verdict.SKIP, Verdict.UPSTREAM_FAILED):
+        by_rule = judge_task(self._run, task.task_id)
+        if by_rule in _HINDERED:
             self._follow(task, by_rule, None)
         elif by_rule is Verdict.RUN and by_sources is Verdict.RUN:
             source = grouped_source(self._run, scope)
@@ -263,7 +266,8 @@ class RunPlanner:
                 return
             # What stands below it in the same group comes along, since it follows index by index.
             below = [t for t in self._graph.members[scope] if t in self._graph.inner_upstream and t != task.task_id]
-            self._expand(scope, [task.task_id, *(t for t in below if self._is_unexpanded(t))])
+            below = [t for t in below if self._is_unexpanded(t) and judge_task(self._run, t) not in _HINDERED]
+            self._expand(scope, [task.task_id, *below])
 
     def _follow(self, task: TaskView, verdict: Verdict, reason: str | None) -> None:
         if verdict is Verdict.RUN:
@@ -379,6 +383,7 @@ class RunPlanner:
                 running=TaskEvent.FAILED_BY_RUN,
                 waiting=TaskEvent.SKIPPED,
                 reason=f"task {task.task_id!r} failed, and the DAG says fail_fast",
+                but=task.task_id,  # its other indexes go on, as in Airflow
             )
 
     def _call_for_dead(self, task: TaskView, fact: AttemptEnded | None) -> None:
@@ -409,10 +414,10 @@ class RunPlanner:
 
     # --- endings -----------------------------------------------------------------------------------------------------
 
-    def _end_unfinished(self, *, running: TaskEvent, waiting: TaskEvent, reason: str) -> None:
+    def _end_unfinished(self, *, running: TaskEvent, waiting: TaskEvent, reason: str, but: str | None = None) -> None:
         for task in list(self._run.tasks.values()):
             is_spared = self._spec.fail_fast and self._graph.tasks[task.task_id].is_teardown
-            if task.state not in FINAL_TASK_STATES and not is_spared:
+            if task.state not in FINAL_TASK_STATES and not is_spared and task.task_id != but:
                 self._end(task, running if task.state in ACTIVE_TASK_STATES else waiting, reason)
 
     def _end(self, task: TaskView, event: TaskEvent, reason: str) -> None:
@@ -440,6 +445,14 @@ class RunPlanner:
         else:
             self._emit(Event(RunEvent.SUCCEEDED))
             self.plan.timers_cleared += [deadline_key(self._run.pk, n) for n in range(len(self._spec.deadlines))]
+
+    def _end_deadlock(self) -> None:
+        """Fail a run in which nothing can happen any more, since tasks wait for some that are not part of it."""
+        waiting = [task_id for task_id, indexes in self._run.waiting.items() if indexes]
+        if self.plan.has_more or not self._past.keys().isdisjoint(waiting):
+            return
+        reason = f"nothing can run any more; {waiting[0]!r}: {verdict_reason(self._run, waiting[0])}"
+        self._emit(Event(RunEvent.FAILED, payload={"reason": reason}))
 
     def _is_within_dates(self, task_id: str, logical_date: datetime | None) -> bool:
         spec = self._graph.tasks[task_id]

@@ -13,7 +13,7 @@ from tradewind.metadata import audit_runs, runs
 from tradewind.metadata.database import Database
 from tradewind.metadata.runs import RunRecord
 from tradewind.model.events import Event
-from tradewind.model.states import ACTIVE_TASK_STATES, FINAL_RUN_STATES, FINAL_TASK_STATES
+from tradewind.model.states import ACTIVE_TASK_STATES, FINAL_RUN_STATES, FINAL_TASK_STATES, TaskState
 from tradewind.run.view import RunView, TaskView
 
 _PAGE = 200
@@ -104,7 +104,8 @@ def _check_attempts(tx: Connection, run: RunRecord, view: RunView) -> Iterator[s
             yield f"task {task.task_id!r} has an attempt {task.try_number} that is not stored"
         if task.state in ACTIVE_TASK_STATES and task.attempt_id in by_id and by_id[task.attempt_id].is_ended:
             yield f"task {task.task_id!r} is {task.state}, and its attempt has ended"
-        if run.state in FINAL_RUN_STATES and task.state not in FINAL_TASK_STATES:
+        is_left = task.state is TaskState.NONE and view.has_omitted  # it waited for a task that is not part of the run
+        if run.state in FINAL_RUN_STATES and task.state not in FINAL_TASK_STATES and not is_left:
             yield f"the run has ended, and task {task.task_id!r} is {task.state}"
     tries = [(row.task_id, row.map_index, row.try_number, row.part) for row in rows]
     if len(set(tries)) != len(tries):

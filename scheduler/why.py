@@ -10,9 +10,10 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from scheduler.admission import Usage, blocker
+from scheduler.assets import missing_assets
 from scheduler.held import HeldRun, Lanes
-from scheduler.judging import names, upstream_of, verdict_reason
-from scheduler.trigger_rules import Verdict, judge
+from scheduler.judging import judge_task, names, verdict_reason
+from scheduler.trigger_rules import Verdict
 from scheduler.usage import read_usage
 from scheduler.versions import VersionCache
 from tradewind.errors import NotFound
@@ -51,7 +52,8 @@ def explain(
         task_id: None: the run itself and every task that is not done or went wrong.
 
     Returns:
-        The sentence about the run first (or about the DAG, when it has no run), then those about tasks.
+        The sentence about the run first (or about the DAG, when it has no run), then those about tasks; last, when the
+        newest run is over and no other was asked for, the assets that the next one waits for.
 
     Raises:
         NotFound: no such DAG, run or task; the nearest name is offered.
@@ -62,8 +64,10 @@ def explain(
         run = _find_run(tx, dag_id, run_id)
         schedulers = processes.list_processes(tx, kind="scheduler", alive_at=now)
         if run is None:
-            return [Reason(dag_id, "paused" if dag.is_paused else "active", _about_dag(dag, schedulers))]
-        return _Explainer(tx, dag, run, schedulers, now).explain(task_id, map_index)
+            return [Reason(dag_id, "paused" if dag.is_paused else "active", _about_dag(tx, dag, schedulers))]
+        found = _Explainer(tx, dag, run, schedulers, now).explain(task_id, map_index)
+        waits = missing_assets(tx, dag) if run_id is None and run.ended_at is not None else None
+        return [*found, Reason(dag_id, "waiting", waits)] if waits else found
 
 
 def _find_run(tx: Connection, dag_id: str, run_id: str | None) -> RunRecord | None:
@@ -76,14 +80,18 @@ def _find_run(tx: Connection, dag_id: str, run_id: str | None) -> RunRecord | No
     return run
 
 
-def _about_dag(dag: DagRow, schedulers: list[ProcessRecord]) -> str:
+def _about_dag(tx: Connection, dag: DagRow, schedulers: list[ProcessRecord]) -> str:
     if not dag.is_active:
         return f"its file {dag.file_path} no longer defines it"
     if dag.is_paused:
         return f"it is paused; unpause it with `tradewind dags unpause {dag.dag_id}`"
+    waits = missing_assets(tx, dag)
+    if dag.next_run_after is None and waits is not None:
+        return waits + _no_scheduler(schedulers)
     if dag.next_run_after is None:
         return f"it has no schedule; start a run with `tradewind dags trigger {dag.dag_id}`"
-    return f"its first run is due at {dag.next_run_after.isoformat()}{_no_scheduler(schedulers)}"
+    due = f"its first run is due at {dag.next_run_after.isoformat()}"
+    return f"{due}, or earlier: {waits}" if waits else due + _no_scheduler(schedulers)
 
 
 def _no_scheduler(schedulers: list[ProcessRecord]) -> str:
@@ -139,8 +147,10 @@ class _Explainer:
         return run.reason or ("every deciding task succeeded" if run.state is RunState.SUCCESS else "it failed")
 
     def _about_queued_run(self) -> str:
-        if self._dag.is_paused and self._run.run_type is RunType.SCHEDULED:
+        if self._dag.is_paused and self._run.run_type in (RunType.SCHEDULED, RunType.ASSET_TRIGGERED):
             return f"its DAG is paused; unpause it with `tradewind dags unpause {self._dag.dag_id}`"
+        if self._run.run_after > self._now:
+            return f"it is due at {self._run.run_after.isoformat()}, as was asked"
         running = runs.list_runs(self._tx, dag_id=self._dag.dag_id, states=[RunState.RUNNING], limit=200)
         if len(running) >= self._dag.max_active_runs:
             names = ", ".join(r.run_id for r in running[:3])
@@ -185,7 +195,7 @@ class _Explainer:
             if open_sources:
                 what = names(repr(source) for source in open_sources)
                 return f"how many indexes it has is known when {what} has ended"
-        verdict = judge(graph.tasks[task.task_id].trigger_rule, upstream_of(view, *task.key))
+        verdict = judge_task(view, *task.key)
         if past is not None and verdict is Verdict.RUN:
             return past
         return f"waits for its upstream tasks: {verdict_reason(view, *task.key)}"

@@ -67,7 +67,7 @@ class Reference:
             if inner and map_index in indexes:
                 yield upstream, map_index
             elif inner:
-                yield upstream, -1
+                yield from ((upstream, i) for i in indexes if i == -1)
             else:
                 yield from ((upstream, i) for i in indexes)
 
@@ -99,9 +99,6 @@ class Reference:
             return EXPAND  # has begun, and goes on
         if all(isinstance(length, FixedLength) and length.length for length in scope[1].lengths):
             return EXPAND  # what stands in the file is expanded when the run starts
-        inner = [up for up in self.spec[task_id].upstream if self.scope(up) == scope]
-        if any((up, -1) not in self.states for up in inner):
-            return EXPAND  # what stands above it in its group has just been expanded
         sources = set().union(*map(self.sources, scope[1].lengths))
         above = {s: [self.states[s, i] for i in self.indexes(s)] for s in sources}
         plain = [above[s][0] for s in sources if self.indexes(s) == [-1]]
@@ -112,7 +109,12 @@ class Reference:
         rule = self.rule(key)
         if rule in (U, K):
             return rule
+        inner = [up for up in self.spec[task_id].upstream if self.scope(up) == scope]
+        if any((up, -1) not in self.states for up in inner):
+            return EXPAND  # what stands above it in its group has just been expanded
         if rule == RUN and all(state in FINAL_TASK_STATES for states in above.values() for state in states):
+            if any((self.scope(s) or (s,))[0] != s and self.indexes(s) != [-1] for s in sources):
+                return U  # each index of a group has values of its own
             if any(self.scope(s) and self.scope(s)[0] != s and self.indexes(s) != [-1] for s in sources):  # type: ignore[index]
                 return U  # it stands in a mapped group: its indexes have values of their own
             return EXPAND if prod(map(self.size, scope[1].lengths)) else K

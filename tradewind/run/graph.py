@@ -30,6 +30,8 @@ class DagGraph:
         upstream, downstream: direct neighbours by id, sorted.
         outer_downstream, inner_downstream, inner_upstream: the same by kind of edge.
         setups: the direct upstreams that are setup tasks, for tasks that have any.
+        required: for each task in the scope of setups, those setups: it runs when all of them have succeeded.
+        requiring: the same the other way round.
         leaves: the tasks that decide the state of a run.
         scopes: the scope of each task that is expanded; its id is that of the task or of the group.
         mappings, members: over what a scope is expanded, and its tasks in topological order.
@@ -52,6 +54,11 @@ class DagGraph:
         self.downstream: Final = {t: tuple(sorted(digraph.successors(t))) for t in self.tasks}
         self.setups: Final = {
             t: ups for t in self.tasks if (ups := tuple(u for u in self.upstream[t] if by_id[u].is_setup))
+        }
+        self.required: Final = _required_setups(self)
+        self.requiring: Final = {
+            setup: tuple(t for t, setups in self.required.items() if setup in setups)
+            for setup in {s for setups in self.required.values() for s in setups}
         }
         self.leaves: Final = _deciding_leaves(self)
 
@@ -109,6 +116,22 @@ def _outputs(length: Length) -> Iterator[str]:
     elif isinstance(length, ZipLength | ConcatLength):
         for part in length.parts:
             yield from _outputs(part)
+
+
+def _required_setups(graph: DagGraph) -> dict[str, tuple[str, ...]]:
+    """Return the setups that each task stands in the scope of: above it, and not torn down yet.
+
+    The scope of a setup ends with its teardowns, and without one it never ends. A teardown has a rule of its own.
+    """
+    required: dict[str, list[str]] = {}
+    for setup in (task for task in graph.tasks.values() if task.is_setup):
+        below = nx.descendants(graph.digraph, setup.task_id)
+        teardowns = {t for t in graph.downstream[setup.task_id] if graph.tasks[t].is_teardown}
+        for task_id in below:
+            in_scope = not teardowns or not teardowns.isdisjoint(nx.descendants(graph.digraph, task_id))
+            if in_scope and not graph.tasks[task_id].is_teardown:
+                required.setdefault(task_id, []).append(setup.task_id)
+    return {task_id: tuple(required[task_id]) for task_id in graph.tasks if task_id in required}
 
 
 def _deciding_leaves(graph: DagGraph) -> tuple[str, ...]:

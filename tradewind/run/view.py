@@ -101,7 +101,7 @@ class RunView:
             of a task costs its successors and not the size of the run.
         waiting: per task, the indexes in state none.
         open: per task, how many instances are in no final state.
-        unfinished: number of instances in no final state.
+        unfinished: number of instances in no final state; ``idle`` of them are in state none.
         by_attempt: the instance that each newest attempt belongs to; older attempts are not in it.
         created, changed, removed: instances that are new, touched and gone since :meth:`take_changes`.
     """
@@ -122,6 +122,7 @@ class RunView:
     waiting: dict[str, set[int]] = field(default_factory=dict)
     open: Counter[str] = field(default_factory=Counter)
     unfinished: int = 0
+    idle: int = 0
     by_attempt: dict[UUID, TaskView] = field(default_factory=dict)
     created: dict[TaskKey, TaskView] = field(default_factory=dict)
     changed: dict[TaskKey, TaskView] = field(default_factory=dict)
@@ -138,6 +139,11 @@ class RunView:
             self._apply_to_run(RunEvent(event.kind), event, at)
         else:
             self._apply_to_task(self.tasks[event.task_id, event.map_index], TaskEvent(event.kind), event, at)
+
+    @property
+    def has_omitted(self) -> bool:
+        """Whether tasks of the DAG are not part of this run, since its date lies outside theirs."""
+        return len(self.by_task) < len(self.graph.tasks)
 
     def restore(self, tasks: list[TaskView]) -> None:
         """Take the instances as the projection holds them, instead of folding them from the log."""
@@ -165,6 +171,7 @@ class RunView:
         self.by_task.setdefault(task.task_id, {})[task.map_index] = task
         if task.state is TaskState.NONE:
             self.waiting.setdefault(task.task_id, set()).add(task.map_index)
+            self.idle += 1
         is_open = task.state not in FINAL_TASK_STATES
         self.unfinished += is_open
         self.open[task.task_id] += is_open
@@ -185,6 +192,7 @@ class RunView:
         del self.tasks[task.key]
         del self.by_task[task.task_id][task.map_index]
         self.waiting[task.task_id].discard(task.map_index)
+        self.idle -= 1
         self.unfinished -= 1
         self.open[task.task_id] -= 1
         for successor in self.graph.outer_downstream[task.task_id]:
@@ -228,6 +236,7 @@ class RunView:
     def _recount(self, task: TaskView, before: TaskState) -> None:
         if before is TaskState.NONE:
             self.waiting[task.task_id].discard(task.map_index)
+            self.idle -= 1
         was_final, is_final = before in FINAL_TASK_STATES, task.state in FINAL_TASK_STATES
         if not (was_final or is_final):
             return
