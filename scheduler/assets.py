@@ -24,7 +24,7 @@ from tradewind.metadata.runs import NewRun, RunRecord
 from tradewind.model.states import RunType
 from tradewind.timetables import from_spec
 from tradewind.timetables.asset import AssetTriggeredTimetable, PartitionedAssetTimetable
-from tradewind.timetables.asset_condition import Key, Known, holds
+from tradewind.timetables.asset_condition import Key, Known, holds, missing
 from tradewind.timetables.asset_mappers import RollupMapper, keys_of
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,33 @@ def fire_assets(tx: Connection, dag_id: str, now: datetime) -> list[RunRecord]:
     if isinstance(timetable, PartitionedAssetTimetable):
         return _Partitions(tx, dag, timetable, known, now).fire(pending)
     return _fire_whole(tx, dag, timetable, known, pending, now)
+
+
+def missing_assets(tx: Connection, dag: DagRow) -> str | None:
+    """Return, in words, what a DAG waits for before its next run; None: it does not wait for assets."""
+    if dag.version_id is None:
+        return None
+    timetable = from_spec(dags.load_spec(tx, dag.version_id).timetable)
+    if not isinstance(timetable, AssetTriggeredTimetable):
+        return None
+    if timetable.is_partitioned:
+        return "it runs for each partition of its assets that is complete"
+    pending = asset_consumers.read_pending(tx, dag.dag_id)
+    updated = {one.asset for one in pending if one.counts}
+    known = asset_consumers.read_known(tx, timetable.condition)
+    left = missing(timetable.condition, updated.__contains__, known)
+    come = ", ".join(sorted(repr(name) for name, _ in updated))
+    already = f" (already updated: {come})" if come else ""
+    if left:
+        return f"it waits for an update of {' and '.join(left)}{already}"
+    if not updated:
+        return "it waits for assets, and its condition names none that could be updated"
+    running = asset_consumers.count_unfinished_runs(tx, dag.dag_id)
+    if running >= dag.max_active_runs:
+        return (
+            f"its assets were updated, and it runs again when one of its {running} unfinished runs has ended{already}"
+        )
+    return f"its assets were updated, and it runs as soon as a scheduler looks at it{already}"
 
 
 def _fire_whole(

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from scheduler.assets import missing_assets
 from scheduler.commands.lookup import user_name
 from tradewind.config import Config, load_config
 from tradewind.errors import UsageError, did_you_mean
@@ -103,6 +104,7 @@ def details(dag_id: str, output: str) -> None:
         version_id, spec = dags.load_newest_spec(tx, dag_id)
         versions = dags.list_versions(tx, dag_id, limit=1)
         warnings = dags.list_warnings(tx, dag_id=dag_id)
+        waits = missing_assets(tx, row)
     record = _row(row, config) | {
         "timetable_summary": spec.timetable.summary,
         "timetable_description": spec.timetable.description,
@@ -122,6 +124,8 @@ def details(dag_id: str, output: str) -> None:
         "next_data_interval_end": row.next_interval_end,
         "warnings": [str(warning) for warning in warnings],
     }
+    if waits is not None:
+        record["waits_for"] = waits
     del record["schedule"]
     emit_record(record, output)
 
