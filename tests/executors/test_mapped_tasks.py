@@ -42,7 +42,7 @@ TASKS = """
 
     @task_group
     def group(x):
-        work.override(task_id="first")(x, 1) >> hands_on.override(task_id="second")(x)
+        work.override(task_id="first")(x=x, y=1) >> hands_on.override(task_id="second")(x)
 
     group.expand(x=values)
 """
@@ -138,6 +138,6 @@ def test_templates_of_an_index_are_shown_with_its_values(bench):
 
 
 def test_an_index_whose_value_is_not_there_fails(bench, database):
-    keep(database, "source", "[1]", first=-1)
+    keep(database, "source", "[]", first=-1)
 
-    assert "IndexError" in str(bench.run_task("work", map_index=7).error)
+    assert "IndexError" in str(bench.run_task("work", map_index=0).error)

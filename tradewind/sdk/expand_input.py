@@ -99,7 +99,7 @@ def _last_choice(values: Sequence[Any] | Mapping[Any, Any], index: int) -> Any:
     try:
         return element(values, index)
     except IndexError:
-        if index < len(values):  # the function of a map() raised it
+        if index < len(values) or not values:  # the function of a map() raised it; or there is nothing
             raise
         return element(values, index % len(values))
 
