@@ -31,6 +31,7 @@ run: $(VENV)/.has-run ## Start scheduler, LocalExecutor and web UI with the exam
 
 test: $(VENV)/.has-test ## Run all tests against real SQLite, PostgreSQL and Redis
 	$(BIN)/python -m tests.support.chromium --install
+	$(BIN)/python -m tests.compat.packages
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS) $(TESTS)
 
 check: $(VENV)/.has-dev ## Check format, lint, import contracts and types

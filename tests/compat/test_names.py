@@ -78,7 +78,7 @@ def test_each_name_that_airflow_dropped_is_taken_with_a_warning_or_refused_with_
 def test_all_of_the_public_sdk_is_there():
     missing = [name for name in RECORDED["airflow.sdk"]["has"] if isinstance(outcome("airflow.sdk", name), ImportError)]
 
-    assert missing == ["CronPartitionTimetable", "SecretCache"]  # the latter is of no use to a file; not in __all__
+    assert missing == ["SecretCache"]  # the latter is of no use to a file; not in __all__
 
 
 @pytest.mark.parametrize("module", sorted(module_names()))

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +25,10 @@ def provider_info() -> Mapping[str, Mapping[str, Any]]:
 
     One that cannot be asked (a part of it is missing) is left out.
     """
+    if not provider_folders():
+        return {}
+    from importlib.metadata import entry_points  # late: costs as much as a small DAG file
+
     found: dict[str, Mapping[str, Any]] = {}
     for point in entry_points(group=ENTRY_POINTS):
         try:
@@ -63,6 +66,12 @@ def dialect_paths() -> Mapping[str, str]:
 def decorator_paths() -> Mapping[str, str]:
     """Return the path of the function behind each ``@task.<name>`` that a provider brings."""
     return {entry["name"]: entry["class-name"] for entry in _entries("task-decorators")}
+
+
+def decorator_of(name: str) -> Any:
+    """Return what stands behind ``@task.<name>`` in an installed provider package; None when no package has it."""
+    path = decorator_paths().get(name)
+    return None if path is None else load(path)
 
 
 @cache

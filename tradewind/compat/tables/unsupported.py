@@ -51,10 +51,6 @@ UNSUPPORTED: Final[tuple[tuple[str, str], ...]] = (
         "Only reading options is there: from airflow.configuration import conf; conf.get(section, option).",
     ),
     ("airflow.example_dags", "Copy the module beside the DAG file, and import it by its own name."),
-    (
-        "airflow.task.priority_strategy",
-        "Only the weight rules downstream, upstream and absolute are there. Give the task a priority_weight.",
-    ),
     ("airflow.datasets", "Datasets are called assets since Airflow 3: from airflow.sdk import Asset."),
     ("airflow.operators.subdag", "SubDAGs are gone since Airflow 3. Use TaskGroup, or TriggerDagRunOperator."),
     ("airflow.models.slamiss airflow.models.SlaMiss", "SLAs are gone since Airflow 3. Use DeadlineAlert."),
