@@ -51,6 +51,8 @@ PATHS = (
     "/dags/brand_new/graph",
     "/dags/billing_export",
     "/import_errors",
+    "/required_actions",
+    "/required_actions?show=all",
 )
 
 

@@ -26,7 +26,7 @@ SHOW: Final = ("open", "answered", "all")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question as it is shown. ``chosen`` and ``fields`` are what the form says now."""
+    """One question as it is shown: ``chosen`` and ``fields`` are what the form says, ``linked`` what a link chose."""
 
     question: QuestionRow
     is_open: bool
@@ -34,6 +34,7 @@ class Item:
     chosen: tuple[str, ...]
     fields: list[Field]
     error: str = ""
+    linked: tuple[str, ...] = ()
 
 
 @pages.get("/required_actions", endpoint="required_actions")
@@ -107,7 +108,7 @@ def _item(found: QuestionRow, chosen: tuple[str, ...] = (), given: Mapping[str, 
             for name, spec in _specs(found).items()
         ]
     picked = tuple(found.chosen or ()) or chosen or tuple(found.defaults or ())
-    return Item(found, _is_open(found), may_answer(found), picked, fields)
+    return Item(found, _is_open(found), may_answer(found), picked, fields, linked=chosen)
 
 
 def _is_open(found: QuestionRow) -> bool:
