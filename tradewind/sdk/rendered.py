@@ -25,8 +25,10 @@ def shown_fields(task: BaseOperator) -> dict[str, Any]:
 
 def shown(value: Any, depth: int = 0) -> Any:
     """Return ``value`` as plain JSON: what is no JSON as text, what is long cut, what is deep as text."""
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | float):
         return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else str(value)  # what the wire between processes can carry
     if isinstance(value, str):
         return _cut(value)
     if isinstance(value, Enum | datetime | date | timedelta):

@@ -103,16 +103,17 @@ def _surrogates_refused(value: str, path: str) -> str:
 
 
 def _plain_dict(value: dict[Any, Any], path: str) -> Any:
-    if all(type(key) is str for key in value):
-        plain = {_surrogates_refused(k, path): _plain(one, f"{path}[{k!r}]") for k, one in value.items()}
-        return _marked("dict", list(map(list, plain.items()))) if MARK in plain else plain
-    pairs = [[_plain_key(key, path), _plain(one, f"{path}[{key!r}]")] for key, one in value.items()]
-    return _marked("dict", pairs)
+    """Keys that are no text become text, as in JSON, and in Airflow: ``{1: "a"}`` comes back as ``{"1": "a"}``."""
+    plain = {_key_text(key, path): _plain(one, f"{path}[{key!r}]") for key, one in value.items()}
+    if len(plain) < len(value):
+        raise _Refused(path, "a dict of which two keys are the same as text")
+    return _marked("dict", list(map(list, plain.items()))) if MARK in plain else plain
 
 
-def _plain_key(key: Any, path: str) -> Any:
-    """Keys that are no text come back the same too: numbers, None, dates, tuples of those."""
-    return _plain(key, f"{path}.key({key!r})")
+def _key_text(key: Any, path: str) -> str:
+    if type(key) is not str:
+        _plain(key, f"{path}.key({key!r})")  # what cannot be stored as a value has no text that means anything
+    return _surrogates_refused(str(key), path)
 
 
 def _plain_instance(value: Any, path: str) -> Any:
@@ -126,8 +127,13 @@ def _plain_instance(value: Any, path: str) -> Any:
     if _is_pydantic(kind):
         fields = {name: _plain(one, f"{path}.{name}") for name, one in _pydantic_state(value).items()}
         return _marked("pydantic", [_class_path(kind, path), fields])
-    if isinstance(value, datetime):  # pendulum and other subclasses come back as the plain class
-        return _datetime(value, path)
+    if isinstance(value, datetime):  # other subclasses than pendulum's come back as the plain class
+        plain = _datetime(value, path)
+        return _marked("pendulum", plain) if kind.__module__.startswith("pendulum.") else plain
+    if isinstance(value, timedelta):
+        return _WRITERS[timedelta](value, path)
+    if hasattr(kind, "__from_xcom__"):
+        return _marked("object", [_class_path(kind, path), _plain(value.__to_xcom__(), path)])
     for plain, make in _PLAIN_KINDS:  # subclasses of them, e.g. the texts of HTTP headers, come back as the plain kind
         if isinstance(value, plain):
             return _plain(make(value), path)
@@ -216,6 +222,19 @@ def _read_datetime(value: Any) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=fold)
 
 
+def _read_pendulum(value: Any) -> datetime:
+    """A date that was pendulum's comes back as pendulum's, so that whoever gets it can go on calculating with it."""
+    import pendulum  # imported when first used: 20 ms
+
+    return pendulum.instance(_restore(value))
+
+
+def _read_object(value: Any) -> Any:
+    """A value of a class of ours that says itself what is to be stored: only a class that reads it back is called."""
+    kind: Any = _load_class(value[0], lambda k: hasattr(k, "__from_xcom__"), "a class that can be stored")
+    return kind.__from_xcom__(_restore(value[1]))
+
+
 def _read_enum(value: Any) -> Any:
     kind: Any = _load_class(value[0], lambda k: issubclass(k, Enum), "an Enum")
     try:
@@ -286,4 +305,6 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "flag": lambda value: _load_class(value[0], lambda k: issubclass(k, Flag), "a Flag")(value[1]),
     "dataclass": _read_dataclass,
     "pydantic": _read_pydantic,
+    "pendulum": _read_pendulum,
+    "object": _read_object,
 }

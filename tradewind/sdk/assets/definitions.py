@@ -156,6 +156,13 @@ class Asset(os.PathLike[str], BaseAsset):
     def __fspath__(self) -> str:
         return self.uri
 
+    def __to_xcom__(self) -> dict[str, Any]:
+        return {"name": self.name, "uri": self.uri, "group": self.group, "extra": self.extra}
+
+    @classmethod
+    def __from_xcom__(cls, state: Mapping[str, Any]) -> Asset:
+        return cls(**state)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Asset):
             return NotImplemented
