@@ -7,6 +7,7 @@ runs fail one after the other.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -19,7 +20,7 @@ from tradewind.metadata.runs import NewRun, RunRecord
 from tradewind.metadata.timers import DEADLINE, FAILURES, FIRE, START, TimerRow, clear_timers
 from tradewind.model.spec import DagSpec
 from tradewind.model.states import RunType
-from tradewind.timetables import DataInterval, from_spec, needs_own_code
+from tradewind.timetables import CronPartitionTimetable, DataInterval, from_spec, needs_own_code
 
 log = logging.getLogger(__name__)
 
@@ -75,12 +76,15 @@ def fire(tx: Connection, timer: TimerRow, now: datetime) -> RunRecord | None:
         data_interval_start=interval.start if interval else None,
         data_interval_end=interval.end if interval else None,
     )
+    new = _about_partition(spec, new)
     may_start = _make_room(tx, spec, new, interval, now)
     if may_start:
         try:
             runs.insert_run(tx, new, now)
         except Conflict as conflict:
             log.info("%s The schedule goes on.", conflict)
+        if new.partition_key is not None and interval is not None:
+            dags.pass_over(tx, dag.dag_id, interval, dag.next_run_after)  # the run has no date that says so
     dags.set_next_run(tx, dag.dag_id, dags.next_run_after(tx, spec, interval, dag.next_run_after, now))
     return runs.find_run(tx, dag.dag_id, new.run_id) if may_start else None
 
@@ -91,6 +95,23 @@ def _run_id(
     timetable = from_spec(spec.timetable)
     given = coming_runs.run_id_of(tx, spec.dag_id, interval) if interval and needs_own_code(timetable) else ""
     return given or timetable.run_id(RunType.SCHEDULED, due, logical_date)
+
+
+def _about_partition(spec: DagSpec, new: NewRun) -> NewRun:
+    """Return the run as it is when its schedule says which partition it is about: then it has no logical date."""
+    timetable = from_spec(spec.timetable)
+    if not isinstance(timetable, CronPartitionTimetable):
+        return new
+    found = timetable.partition(new.data_interval_end or new.run_after)  # the tick, whatever the jitter
+    return replace(
+        new,
+        run_id=f"{new.run_id}__{found.key}",
+        logical_date=None,
+        data_interval_start=None,
+        data_interval_end=None,
+        partition_key=found.key,
+        partition_date=found.date,
+    )
 
 
 def _make_room(tx: Connection, spec: DagSpec, new: NewRun, interval: DataInterval | None, now: datetime) -> bool:

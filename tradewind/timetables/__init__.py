@@ -8,6 +8,7 @@ from tradewind.timetables.asset import (
     PartitionedAssetTimetable,
     PartitionedAtRuntime,
 )
+from tradewind.timetables.asset_cron import CronPartitionTimetable
 from tradewind.timetables.base import DataInterval, NextRun, Restriction, Timetable
 from tradewind.timetables.events import EventsTimetable
 from tradewind.timetables.factory import from_spec, timetable_for
@@ -25,6 +26,7 @@ __all__ = [
     "AssetTriggeredTimetable",
     "ContinuousTimetable",
     "CronDataIntervalTimetable",
+    "CronPartitionTimetable",
     "CronTriggerTimetable",
     "DagRunInfo",
     "DataInterval",

@@ -16,6 +16,7 @@ from tradewind.timetables.asset import (
     PartitionedAssetTimetable,
     PartitionedAtRuntime,
 )
+from tradewind.timetables.asset_cron import CronPartitionTimetable
 from tradewind.timetables.base import Timetable
 from tradewind.timetables.cronwords import PRESETS
 from tradewind.timetables.events import EventsTimetable
@@ -33,6 +34,7 @@ _KINDS: Final[Mapping[str, type[Timetable]]] = {
         AssetTriggeredTimetable,
         ContinuousTimetable,
         CronDataIntervalTimetable,
+        CronPartitionTimetable,
         CronTriggerTimetable,
         DeltaDataIntervalTimetable,
         DeltaTriggerTimetable,

@@ -31,6 +31,8 @@ CLASSIC: Final[dict[str, str]] = {
     ),
     "airflow.hooks.base": "BaseHook",
     "airflow.hooks.filesystem": "FSHook",
+    "airflow.hooks.package_index": "PackageIndexHook",
+    "airflow.hooks.subprocess": "SubprocessHook SubprocessResult",
     "airflow.io": "Properties attach get_fs has_fs",
     "airflow.io.path": "ObjectStoragePath",
     "airflow.io.typedef": "Properties",
@@ -122,7 +124,10 @@ CLASSIC: Final[dict[str, str]] = {
     "airflow.operators.datetime": "BranchDateTimeOperator",
     "airflow.operators.empty": "EmptyOperator",
     "airflow.operators.latest_only": "LatestOnlyOperator",
-    "airflow.operators.python": "BranchPythonOperator PythonOperator ShortCircuitOperator get_current_context",
+    "airflow.operators.python": (
+        "BranchExternalPythonOperator BranchPythonOperator BranchPythonVirtualenvOperator ExternalPythonOperator "
+        "PythonOperator PythonVirtualenvOperator ShortCircuitOperator get_current_context"
+    ),
     "airflow.operators.trigger_dagrun": "TriggerDagRunOperator",
     "airflow.operators.weekday": "BranchDayOfWeekOperator",
     "airflow.partition_mappers": (
@@ -165,7 +170,6 @@ CLASSIC: Final[dict[str, str]] = {
     ),
     "airflow.stats": "Stats",
     "airflow.task.priority_strategy": "PriorityWeightStrategy",
-    "airflow.task.priority_strategy": "PriorityWeightStrategy",
     "airflow.task.trigger_rule": "TriggerRule",
     "airflow.task.weight_rule": "WeightRule",
     "airflow.timetables.assets": "AssetOrTimeSchedule",
@@ -176,7 +180,9 @@ CLASSIC: Final[dict[str, str]] = {
         "AssetTriggeredTimetable BaseAsset ContinuousTimetable NullTimetable OnceTimetable PartitionedAssetTimetable "
         "PartitionedAtRuntime"
     ),
-    "airflow.timetables.trigger": "CronTriggerTimetable DeltaTriggerTimetable MultipleCronTriggerTimetable",
+    "airflow.timetables.trigger": (
+        "CronPartitionTimetable CronTriggerTimetable DeltaTriggerTimetable MultipleCronTriggerTimetable"
+    ),
     "airflow.triggers.base": (
         "BaseEventTrigger BaseTaskEndEvent BaseTrigger StartTriggerArgs TaskFailedEvent TaskSkippedEvent "
         "TaskSuccessEvent TriggerEvent"

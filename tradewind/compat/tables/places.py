@@ -154,6 +154,8 @@ PLACES: Final[dict[str, str]] = {
     ),
     "sdk.expand_input": "MappedArgument",
     "sdk.hooks.filesystem": "FSHook",
+    "sdk.hooks.package_index": "PackageIndexHook",
+    "sdk.hooks.subprocess": "SubprocessHook SubprocessResult",
     "sdk.lazy_sequence": "LazyXComSequence",
     "sdk.literals": "literal",
     "sdk.macros": "datetime_diff_for_humans dateutil ds_add ds_format json macros= random time timedelta uuid",
@@ -166,6 +168,7 @@ PLACES: Final[dict[str, str]] = {
     "sdk.operators.branch": "BaseBranchOperator BranchMixIn BranchPythonOperator",
     "sdk.operators.datetime_branch": "BranchDateTimeOperator target_times_as_dates",
     "sdk.operators.empty": "EmptyOperator",
+    "sdk.operators.external_python": "BranchExternalPythonOperator ExternalPythonOperator",
     "sdk.operators.hitl": (
         "ApprovalOperator HITLBranchOperator HITLEntryOperator HITLOperator HITLRejectException HITLTimeoutError "
         "HITLTriggerEventError HITLUser"
@@ -174,6 +177,7 @@ PLACES: Final[dict[str, str]] = {
     "sdk.operators.python": "PythonOperator",
     "sdk.operators.short_circuit": "ShortCircuitOperator",
     "sdk.operators.trigger_dagrun": "DagIsPaused TriggerDagRunOperator XCOM_RUN_ID",
+    "sdk.operators.virtualenv": "BranchPythonVirtualenvOperator PythonVirtualenvOperator",
     "sdk.operators.weekday": "BranchDayOfWeekOperator",
     "sdk.params": "DagParam Param ParamsDict",
     "sdk.retry_policy": "ExceptionRetryPolicy ExceptionSpec RetryAction RetryDecision RetryPolicy RetryRule",
@@ -211,9 +215,9 @@ PLACES: Final[dict[str, str]] = {
     "sdk.variable": "Variable VariableAccessor",
     "sdk.weekday": "WeekDay",
     "sdk.weights": "PriorityWeightStrategy",
-    "sdk.weights": "PriorityWeightStrategy",
     "sdk.xcom_arg": "ConcatXComArg MapXComArg XComArg ZipXComArg",
     "timetables.asset": "AssetOrTimeSchedule AssetTriggeredTimetable PartitionedAssetTimetable PartitionedAtRuntime",
+    "timetables.asset_cron": "CronPartitionTimetable",
     "timetables.asset_mappers": (
         "AllowedKeyMapper ChainMapper FixedKeyMapper IdentityMapper PartitionMapper ProductMapper RollupMapper"
     ),

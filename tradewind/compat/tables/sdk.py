@@ -12,7 +12,8 @@ SDK: Final[dict[str, str]] = {
         "AllowedKeyMapper Asset AssetAccessControl AssetAlias AssetAll AssetAny AssetOrTimeSchedule AssetWatcher "
         "AsyncCallback BaseAsyncOperator BaseBranchOperator BaseDeadlineReference BaseHook BaseNotifier BaseOperator "
         "BaseOperatorLink BaseSensorOperator BaseXCom BranchMixIn ChainMapper Connection Context "
-        "CronDataIntervalTimetable CronTriggerTimetable DAG DagRunState DayWindow DeadlineAlert DeadlineReference "
+        "CronDataIntervalTimetable CronPartitionTimetable CronTriggerTimetable DAG DagRunState DayWindow "
+        "DeadlineAlert DeadlineReference "
         "DeltaDataIntervalTimetable DeltaTriggerTimetable EdgeModifier EventsTimetable ExceptionRetryPolicy "
         "FanOutMapper FixedKeyMapper HourWindow IdentityMapper Label Metadata MinimumCount MonthWindow "
         "MultipleCronTriggerTimetable NEVER_EXPIRE ObjectStoragePath Param ParamsDict PartitionMapper "
@@ -107,7 +108,7 @@ SDK: Final[dict[str, str]] = {
     "airflow.sdk.definitions.timetables.interval": "CronDataIntervalTimetable Delta DeltaDataIntervalTimetable",
     "airflow.sdk.definitions.timetables.simple": "ContinuousTimetable NullTimetable OnceTimetable",
     "airflow.sdk.definitions.timetables.trigger": (
-        "CronTriggerTimetable DeltaTriggerTimetable MultipleCronTriggerTimetable"
+        "CronPartitionTimetable CronTriggerTimetable DeltaTriggerTimetable MultipleCronTriggerTimetable"
     ),
     "airflow.sdk.definitions.variable": "Variable",
     "airflow.sdk.definitions.xcom_arg": "ConcatXComArg MapXComArg XComArg ZipXComArg",
