@@ -195,7 +195,7 @@ def test_expand_kwargs_takes_dicts_from_the_file_or_from_tasks():
     ("dicts", "message"),
     [
         ([1], "a list with a value of type int in it"),
-        ([{1: 2}], r"text keys, not 1 \(int\)"),
+        ([{1: 2}], "unexpected keyword argument '1'"),
         ({"x": 1}, "not a value of type dict"),
         ([{"x": 1, "y": 2}], "'y' comes from expand_kwargs"),
         ([{"z": 1}], "unexpected keyword argument 'z'"),
@@ -438,6 +438,18 @@ def test_retries_of_an_index_get_the_same_values():
 
     assert sorted(tries) == [("a", 1), ("b", 1), ("b", 2)]
     assert left(result, "stumble") == {0: "a", 1: "b"}
+
+
+def test_what_is_set_on_a_mapped_task_afterwards_holds_for_its_indexes():
+    seen = []
+    with DAG("etl") as made:
+        mapped = BashOperator.partial(task_id="bash").expand(bash_command=["exit 1"])
+        mapped.on_failure_callback = [lambda context: seen.append(context["task"].doc_md)]
+        mapped.doc_md = "set by a policy"
+
+    run(made)
+
+    assert seen == ["set by a policy"]
 
 
 def test_callbacks_of_a_mapped_task_see_the_index():

@@ -16,7 +16,7 @@ from tradewind.sdk.exceptions import AirflowException, DagArgumentError
 from tradewind.sdk.expand_input import ArgumentDicts, ExpandInput, ValueLists
 from tradewind.sdk.mapping import check_dicts, check_distinct, check_names, check_place, check_values
 from tradewind.sdk.operator import BaseOperator
-from tradewind.sdk.operator_arguments import ARGUMENTS, OperatorArguments
+from tradewind.sdk.operator_arguments import ARGUMENTS, HOOKS, OperatorArguments
 from tradewind.sdk.operator_making import default_args_for, unmapping
 from tradewind.sdk.params import ParamsDict
 from tradewind.sdk.signatures import signature_of
@@ -35,6 +35,9 @@ _MAY_DIFFER: Final = frozenset(
 )  # fmt: skip
 UNMAPPABLE: Final = _PLACE | (ARGUMENTS.keys() - _MAY_DIFFER)
 """Arguments that are the same for each index, as in Airflow: the scheduler needs most of them before any index runs."""
+
+
+_ATTRIBUTES: Final = tuple(f"{name}_hook" if name in HOOKS else name for name in ARGUMENTS if name != "params")
 
 
 class OperatorPartial:
@@ -138,6 +141,7 @@ class MappedOperator(BaseOperator):
 
     def finish_init(self) -> None:
         """Wire the tasks whose outputs it needs."""
+        self._as_made = {name: getattr(self, name) for name in _ATTRIBUTES}
         self.wire_outputs()
 
     def wire_outputs(self) -> None:
@@ -156,6 +160,9 @@ class MappedOperator(BaseOperator):
         chosen = self.expand_input.resolve(context)
         task = self._make(chosen.values)
         task.given_values = chosen.given
+        for name, value in self._as_made.items():  # a policy, or the file itself, may have set another
+            if getattr(self, name) is not value:
+                setattr(task, name, getattr(self, name))
         task.is_setup, task.is_teardown = self.is_setup, self.is_teardown
         task.on_failure_fail_dagrun = self.on_failure_fail_dagrun
         task.upstream_task_ids, task.downstream_task_ids = self.upstream_task_ids, self.downstream_task_ids

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tradewind.sdk.dag import DAG
     from tradewind.sdk.expand_input import ExpandInput
     from tradewind.sdk.mapped_operator import OperatorPartial
+    from tradewind.sdk.retry_policy import RetryPolicy
     from tradewind.sdk.task_group import TaskGroup
     from tradewind.sdk.triggers.base import BaseTrigger, StartTriggerArgs
     from tradewind.sdk.weights import PriorityWeightStrategy
@@ -152,6 +153,12 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         doc_md: str | None
         task_display_name: str | None
         logger_name: str | None
+        email: str | list[str] | None
+        email_on_retry: bool
+        email_on_failure: bool
+        inlets: list[Any]
+        outlets: list[Any]
+        retry_policy: RetryPolicy | None
         pre_execute_hook: Callable[[Context], Any] | None
         post_execute_hook: Callable[..., Any] | None
         render_template_as_native_obj: bool | None
