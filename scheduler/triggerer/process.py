@@ -74,7 +74,7 @@ class TriggerProcess:
                     self._switchboard.told(message.number, message.answer)
                 elif isinstance(message, Ping):
                     self._send(self._pong())
-                else:
+                elif not isinstance(message, Setup):
                     self._loop.call_soon_threadsafe(self._obey, message)
         finally:
             # The triggerer is gone, and whoever takes over runs the same triggers: none may go on here.

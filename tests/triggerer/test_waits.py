@@ -124,7 +124,7 @@ def test_a_wait_that_is_put_again_stays_as_it_is(bench: Bench, database: Databas
 
 def test_questions_close_by_their_defaults_or_without_an_answer(bench: Bench, database: Database) -> None:
     late, mute, early = bench.defer_many([("watchers.Echo", {"value": n}) for n in range(3)])
-    params = {"n": {"value": 4, "description": None, "schema": {}}}
+    params: dict[str, object] = {"n": {"value": 4, "description": None, "schema": {}}}
     with database.write() as tx:
         for made, defaults in ((late, ("no",)), (mute, None), (early, ("no",))):
             asked = Question("Go?", ("yes", "no"), defaults=defaults, params=params)

@@ -75,4 +75,4 @@ def audited(seed: Seed) -> list[tuple[str, str, str | None]]:
         rows = tx.execute(
             select(AuditEntry.actor, AuditEntry.via, AuditEntry.task_id).where(AuditEntry.action == "hitl.respond")
         )
-        return [tuple(row) for row in rows]
+        return [(row.actor, row.via, row.task_id) for row in rows]

@@ -386,7 +386,7 @@ class HITLEntryOperator(HITLOperator):
 def _users(given: Any) -> list[HITLUser] | None:
     if given is None:
         return None
-    users = [given] if isinstance(given, Mapping) else list(given)
+    users: list[Any] = [given] if isinstance(given, Mapping) else list(given)
     for user in users:
         if not isinstance(user, Mapping) or not {"id", "name"} <= user.keys():
             raise ValueError(f'assigned_users: {user!r} is no user; write {{"id": "ann", "name": "ann"}}.')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -67,7 +68,7 @@ class DateTimeTrigger(BaseTrigger):
         """Sleep until then."""
         moment = self.moment
         self.log.info("Waiting until %s", moment.isoformat())
-        while (left := (moment - datetime.now(UTC)).total_seconds()) > 0:
+        while (left := moment.timestamp() - time.time()) > 0:
             # Half of a long wait, so that a change of the clock is noticed in time; the last stretch in one go.
             await asyncio.sleep(min(left if left < 60 else left / 2, _LONGEST_SLEEP_SECONDS))
         yield TaskSuccessEvent() if self.end_from_trigger else TriggerEvent(moment)
