@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, ClassVar, Final
 
 from tradewind.errors import DagError
@@ -50,7 +50,7 @@ class TimeMapper(PartitionMapper):
 
     def to_downstream(self, key: str) -> str:
         at = datetime.strptime(key, self.input_format)  # noqa: DTZ007  the zone comes next
-        at = at.replace(tzinfo=self.timezone) if at.tzinfo is None else at.astimezone(self.timezone)
+        at = _on_clock(at, self.timezone) if at.tzinfo is None else at.astimezone(self.timezone)
         return self.format(self.normalize(at))
 
     def format(self, decoded: datetime) -> str:
@@ -61,11 +61,11 @@ class TimeMapper(PartitionMapper):
 
     def encode_upstream(self, decoded: datetime) -> str:
         wall = decoded if decoded.tzinfo is None else decoded.astimezone(self.timezone).replace(tzinfo=None)
-        return wall.replace(tzinfo=self.timezone).strftime(self.input_format)
+        return _on_clock(wall, self.timezone).strftime(self.input_format)
 
     def to_partition_date(self, downstream_key: str) -> datetime:
         at = self.normalize(self.decode_downstream(downstream_key))
-        return at.replace(tzinfo=self.timezone) if at.tzinfo is None else at
+        return _on_clock(at, self.timezone) if at.tzinfo is None else at
 
     def args(self) -> Mapping[str, Any]:
         return {
@@ -159,6 +159,14 @@ class StartOfQuarterMapper(_PatternMapper):
     def decode_downstream(self, downstream_key: str) -> datetime:
         read = self._read(downstream_key)
         return datetime(int(read["Y"]), int(read["quarter"]) * 3 - 2, 1)  # noqa: DTZ001  on the wall of its zone
+
+
+def _on_clock(wall: datetime, zone: tzinfo) -> datetime:
+    """Return the instant of a time on the wall: the second one in the hour that comes twice, and one that daylight
+    saving leaves out as much later as the clock is put forward. As in Airflow."""
+    first = wall.replace(tzinfo=zone)
+    there = first.astimezone(UTC).astimezone(zone)
+    return first.replace(fold=1) if there.replace(tzinfo=None) == wall else there
 
 
 def _midnight(at: datetime) -> datetime:
