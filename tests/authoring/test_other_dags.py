@@ -211,6 +211,16 @@ def test_what_contradicts_itself_is_refused_when_the_file_is_read(settings, erro
         sensor([], **settings)
 
 
+def test_none_means_a_task_that_has_no_state_yet():
+    script = sensor(counts(1), external_task_id="a", allowed_states=[None, "queued"])
+
+    assert script.attempt().outcome is Outcome.SUCCESS
+    assert script.asked[0].states == ("null", "queued")
+    assert (
+        sensor(states(a=None), external_task_group_id="g", allowed_states=[None]).attempt().outcome is Outcome.SUCCESS
+    )
+
+
 def test_a_task_named_twice_fails():
     assert "names a task twice" in sensor([], external_task_ids=["a", "a"]).attempt().error
 

@@ -6,11 +6,13 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.authoring.support import DAY, Rehearsal, load, only
+from tests.support.waiting import wait_until
 from tradewind.model.orders import Outcome
 from tradewind.sdk import defaults
 from tradewind.sdk.channel import ConnectionData
@@ -336,6 +338,22 @@ def test_another_exit_code_than_that_for_not_yet_fails_for_good(caplog):
     assert (result.outcome, result.may_retry) == (Outcome.FAILED, False)
     assert "exit code 4" in result.error
     assert "it said so" in caplog.text
+
+
+def test_a_bash_sensor_that_takes_too_long_leaves_nothing_running(tmp_path):
+    note = tmp_path / "pid"
+    with DAG("d") as dag:
+        BashSensor(
+            task_id="b",
+            bash_command=f"sleep 600 & echo $! > {note}.new; mv {note}.new {note}; wait",
+            execution_timeout=timedelta(seconds=1),
+        )
+
+    result = trial(dag).attempt("b")
+
+    assert (result.outcome, result.may_retry) == (Outcome.FAILED, True)
+    assert "AirflowTaskTimeout" in result.error
+    wait_until(lambda: not psutil.pid_exists(int(note.read_text())), timeout=10, what="the end of the command")
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from executors.runner import protocol
 from executors.runner.wire import MAX_FRAME_BYTES, FrameReader, Wire, WireError, frame
+from tradewind.model.asset_talk import AssetAnswer, FindAsset
 from tradewind.model.orders import AttemptOrder, Outcome, XComValue
 from tradewind.sdk.channel import ConnectionData, FoundXCom, PreviousRun
+from tradewind.sdk.run_questions import CountTasks, RunAnswer, TaskFacts, Triggered
 
 AT = datetime(2026, 1, 5, 2, 0, 0, 123456, tzinfo=UTC)
 ORDER = AttemptOrder(
@@ -32,6 +34,10 @@ FROM_TASK = [
     protocol.DeleteVariable("v"),
     protocol.GetConnection("c"),
     protocol.GetPreviousSuccess(),
+    protocol.CountXComs("t", "k"),
+    protocol.GetXComRange("t", "k", 3, 9),
+    protocol.AskAssets(FindAsset("a")),
+    protocol.AskAboutRuns(CountTasks("d", 2, ("a",), "g", (AT,), None, ("null",))),
 ]
 TO_TASK = [
     protocol.Begin(1, ORDER, "/log", "/dags/f.py", "/dags", b"\x00\xff", 30.0),
@@ -39,6 +45,9 @@ TO_TASK = [
     protocol.Text(None),
     protocol.ConnectionAnswer(ConnectionData("c", "http", port=80)),
     protocol.PreviousAnswer(PreviousRun("r", AT, None, AT, AT)),
+    protocol.Count(3),
+    protocol.AssetsAnswer(AssetAnswer()),
+    protocol.RunsAnswer(RunAnswer(3, Triggered("r", False), tasks=(TaskFacts("d", "t", "r", -1, None, 1, AT),))),
     protocol.Done(False),
     protocol.Refused("no"),
 ]

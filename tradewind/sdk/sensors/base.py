@@ -206,9 +206,8 @@ def poke_mode_only(cls: Sensor) -> Sensor:
 
 
 def _span(who: str, name: str, value: Any) -> timedelta:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
     if isinstance(value, timedelta) and value >= timedelta(0):
         return value
-    if is_number:
+    if isinstance(value, int | float) and value >= 0:
         return timedelta(seconds=value)
     raise arguments.wrong(who, name, value, "a timedelta or a number of seconds, not below 0")

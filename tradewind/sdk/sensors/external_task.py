@@ -34,7 +34,9 @@ from tradewind.sdk.xcom_arg import XComArg
 if TYPE_CHECKING:
     from tradewind.sdk.task_instance import RunningTask
 
-_TASK_STATES: Final = frozenset(state.value for state in TaskInstanceState)
+_NO_STATE: Final = "null"
+"""How questions name the state of a task that has none yet; DAG files say None."""
+_TASK_STATES: Final = frozenset(state.value for state in TaskInstanceState) | {_NO_STATE}
 _RUN_STATES: Final = frozenset(state.value for state in DagRunState)
 
 
@@ -76,9 +78,9 @@ class ExternalTaskSensor(BaseSensorOperator):
         external_task_id: str | None = None,
         external_task_ids: Collection[str] | None = None,
         external_task_group_id: str | None = None,
-        allowed_states: Iterable[str] | None = None,
-        skipped_states: Iterable[str] | None = None,
-        failed_states: Iterable[str] | None = None,
+        allowed_states: Iterable[str | None] | None = None,
+        skipped_states: Iterable[str | None] | None = None,
+        failed_states: Iterable[str | None] | None = None,
         execution_delta: timedelta | None = None,
         execution_date_fn: Callable[..., Any] | None = None,
         check_existence: bool = False,
@@ -91,9 +93,9 @@ class ExternalTaskSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         if poll_interval is not None:
             arguments.renamed(self.who, "poll_interval", "poke_interval")
-        self.allowed_states = [str(state) for state in allowed_states or ["success"]]
-        self.skipped_states = [str(state) for state in skipped_states or ()]
-        self.failed_states = [str(state) for state in failed_states or ()]
+        self.allowed_states = _names(allowed_states or ["success"])
+        self.skipped_states = _names(skipped_states or ())
+        self.failed_states = _names(failed_states or ())
         given = {
             "external_task_id": external_task_id is not None,
             "external_task_ids": bool(external_task_ids) or _is_output(external_task_ids),
@@ -197,7 +199,7 @@ class ExternalTaskSensor(BaseSensorOperator):
         if self.external_task_group_id:
             group = self.external_task_group_id
             runs = ti.get_task_states(self.external_dag_id, task_group_id=group, logical_dates=dates)
-            return sum(all(state in states for state in tasks.values()) for tasks in runs.values())
+            return sum(all((state or _NO_STATE) in states for state in tasks.values()) for tasks in runs.values())
         return ti.get_dr_count(self.external_dag_id, logical_dates=dates, states=states)
 
     def _fail(self) -> None:
@@ -320,6 +322,10 @@ class ExternalTaskMarker(EmptyOperator):
         if recursion_depth <= 0:
             raise arguments.wrong(self.who, "recursion_depth", recursion_depth, "a whole number of 1 or more")
         self.recursion_depth = recursion_depth
+
+
+def _names(states: Iterable[str | None]) -> list[str]:
+    return [_NO_STATE if state is None else str(state) for state in states]
 
 
 def _is_output(value: Any) -> bool:
