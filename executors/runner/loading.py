@@ -16,7 +16,7 @@ from executors.runner import linux
 from executors.runner.protocol import FileStamp, Load
 from tradewind import compat
 from tradewind.errors import DagError, did_you_mean
-from tradewind.sdk import reach
+from tradewind.sdk import defaults, reach
 from tradewind.sdk.loader import load_dag_file
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def load_for_keeping(command: Load) -> Kept:
         return Kept(None, f"its import started threads: {names}")
     if linux.thread_count() > 1 and not _native_threads_stop_for_a_fork():
         return Kept(None, "its import started native threads")
-    imported = tuple(_stamps(set(sys.modules) - before))
+    imported = (*_stamps(set(sys.modules) - before), *_folder_stamps())
     settle()
     return Kept(loaded, imported=imported)
 
@@ -141,6 +141,17 @@ def _stamps(names: Iterable[str]) -> Iterator[FileStamp]:
             except OSError:  # in a zip file, or gone already
                 continue
             yield FileStamp(path, seen.st_mtime_ns, seen.st_size)
+
+
+def _folder_stamps() -> Iterator[FileStamp]:
+    """Yield the folders of plugins: a file that is put there, or taken away, changes what a fresh import would give."""
+    chosen = defaults.current()
+    for folder in (chosen.settings_folder, chosen.plugins_folder):
+        try:
+            seen = os.stat(folder)
+        except OSError:  # there is none
+            continue
+        yield FileStamp(folder, seen.st_mtime_ns, seen.st_size)
 
 
 _INSTALLED: Final = tuple(

@@ -135,7 +135,9 @@ def _serialize(dags: list[DAG], request: ParseRequest, specs: list[DagSpec], err
             continue
         try:
             specs.append(to_spec(dag))
-        except (DagError, ValueError, TypeError) as error:
+        except Exception as error:
+            if error is not dag.refusal and not isinstance(error, DagError | ValueError | TypeError):
+                raise
             found = describe(error, request.path, request.folder)
             named = found.message if repr(dag.dag_id) in found.message else f"DAG {dag.dag_id!r}: {found.message}"
             errors.append(msgspec.structs.replace(found, message=named))

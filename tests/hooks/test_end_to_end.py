@@ -258,3 +258,65 @@ with DAG("last", schedule=None, on_success_callback=ended):
     assert "SIGKILL" in (call.error or "")
     assert len(told(stack, "run")) == 4
     assert_all_closed(stack)
+
+
+def test_listeners_hear_of_runs_and_tasks_in_processes_of_their_own(stack: Stack) -> None:
+    (stack.home / "plugins").mkdir()
+    (stack.home / "plugins" / "ear.py").write_text(
+        f"""
+from airflow.plugins_manager import AirflowPlugin
+from airflow.listeners import hookimpl
+{TELL}
+class Ear:
+    @hookimpl
+    def on_dag_run_running(self, dag_run, msg):
+        tell("on_dag_run_running", run=dag_run.run_id, state=dag_run.state, msg=msg)
+    @hookimpl
+    def on_dag_run_success(self, dag_run, msg):
+        tell("on_dag_run_success", run=dag_run.run_id, state=dag_run.state, msg=msg)
+    @hookimpl
+    def on_dag_run_failed(self, dag_run, msg):
+        tell("on_dag_run_failed", run=dag_run.run_id, state=dag_run.state, msg=msg)
+    @hookimpl
+    def on_task_instance_failed(self, task_instance, error):
+        tell("on_task_instance_failed", task=task_instance.task_id, error=str(error))
+class P(AirflowPlugin):
+    name = "ear"
+    listeners = [Ear()]
+"""
+    )
+    stack.write_dag(
+        "work.py",
+        """
+import os
+from airflow.sdk import DAG, task
+with DAG("good", schedule=None):
+    @task
+    def one(): pass
+    one()
+with DAG("bad", schedule=None):
+    @task
+    def killed(): os.kill(os.getpid(), 9)
+    killed()
+""",
+    )
+    stack.start()
+    stack.wait_dag("good")
+    stack.wait_dag("bad")
+    good, bad = stack.trigger("good"), stack.trigger("bad", 2)
+
+    wait_made(stack, good, 2)
+    wait_made(stack, bad, 3)
+
+    assert stack.process is not None
+    heard = {(one["what"], one.get("run")): (one.get("state"), one.get("msg")) for one in told(stack)}
+    assert heard == {
+        ("on_dag_run_running", "run1"): ("running", "started"),
+        ("on_dag_run_success", "run1"): ("success", "success"),
+        ("on_dag_run_running", "run2"): ("running", "started"),
+        ("on_dag_run_failed", "run2"): ("failed", "task_failure"),
+        ("on_task_instance_failed", None): (None, None),
+    }
+    assert "SIGKILL" in told(stack, "on_task_instance_failed")[0]["error"]
+    assert stack.process.pid not in {one["pid"] for one in told(stack)}
+    assert_all_closed(stack)

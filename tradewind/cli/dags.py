@@ -108,6 +108,15 @@ DAGS: Final = Group(
             option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most."),
             OUTPUT,
         ),
+        "callbacks": Command(
+            "scheduler.commands.callbacks:callbacks",
+            "List the callbacks that hang on a run.",
+            argument("dag_id"),
+            argument("logical_date_or_run_id"),
+            option("--log", "log_of", type=int, metavar="ID", help="Print the log of this one instead."),
+            OUTPUT,
+            detail="Those that a process of its own makes: of the run, of tasks that died, of deadlines, of listeners.",
+        ),
         "list-import-errors": Command(
             "scheduler.commands.dags:list_import_errors",
             "List the DAG files that cannot be imported.",

@@ -125,6 +125,12 @@ COMMANDS: Final = {
         option("--anonymize", is_flag=True, help="Leave out names of users, hosts and folders, to share the output."),
         OUTPUT,
     ),
+    "plugins": Command(
+        "tradewind.console.plugins:list_plugins",
+        "List the plugins, and what is wrong with them.",
+        OUTPUT,
+        detail="They are loaded anew, in a process of their own. Exit code 1 when one of them cannot be used.",
+    ),
     "version": Command("tradewind.console.version:version", "Print the version."),
     "rotate-fernet-key": Command(
         "tradewind.console.keys:rotate",

@@ -75,6 +75,11 @@ def current() -> Loaded:
     return _loaded if _loaded is not None else Loaded()
 
 
+def is_loaded() -> bool:
+    """Return whether this process has loaded its plugins. The one that all task processes come from never does."""
+    return _loaded is not None
+
+
 def ensure_loaded() -> Loaded:
     """Load the plugins of this installation into this process, unless it has been done. Runs user code."""
     global _loaded

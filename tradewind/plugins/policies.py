@@ -92,8 +92,11 @@ def context_variables(context: Context) -> dict[str, str]:
 
 
 def functions(name: str) -> list[Callable[..., Any]]:
-    """Return the policies under a name, in the order of calling: the local settings have the first word."""
-    return list(_all().get(name, ()))
+    """Return the policies under a name, in the order of calling: the local settings have the first word.
+
+    None in a process that has loaded no plugins.
+    """
+    return list(_all().get(name, ())) if load.is_loaded() else []
 
 
 def notes(loaded: load.Loaded) -> list[load.Note]:
@@ -108,7 +111,7 @@ def notes(loaded: load.Loaded) -> list[load.Note]:
 
 @cache
 def _all() -> dict[str, list[Callable[..., Any]]]:
-    loaded = load.ensure_loaded()
+    loaded = load.current()
     found: dict[str, list[Callable[..., Any]]] = {name: [] for name in HEARD}
     if loaded.settings is not None:
         public = set(getattr(loaded.settings, "__all__", ())) or {n for n in vars(loaded.settings) if n[:2] != "__"}
@@ -147,7 +150,7 @@ def _by_name(function: Callable[..., Any], hook: str) -> Callable[..., Any]:
 
 
 def _refuse_broken_settings() -> None:
-    for place, error in load.ensure_loaded().errors.items():
+    for place, error in load.current().errors.items():
         if load.SETTINGS_MODULE in place:
             raise DagError(
                 f"The policies of this installation cannot be imported: {place}: {type(error).__name__}: {error}. "
