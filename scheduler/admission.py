@@ -67,8 +67,7 @@ class Usage:
     def take(self, *, run_pk: int, dag_id: str, task_id: str, pool: str, pool_slots: int, executor: str) -> None:
         """Count one active attempt."""
         self.active += 1
-        self.pool_used[pool] += pool_slots
-        self.pool_users.setdefault(pool, Counter())[dag_id] += pool_slots
+        self.hold(pool, dag_id, pool_slots)
         self.run_active[run_pk] += 1
         self.dag_active[dag_id] += 1
         self.dag_task_active[dag_id, task_id] += 1
@@ -79,6 +78,11 @@ class Usage:
         """Count one attempt that makes a call of user code: it stands under no limit of a pool or a DAG."""
         self.active += 1
         self.executor_active[executor] += 1
+
+    def hold(self, pool: str, dag_id: str, slots: int) -> None:
+        """Count slots of a pool alone: those that a deferred task keeps."""
+        self.pool_used[pool] += slots
+        self.pool_users.setdefault(pool, Counter())[dag_id] += slots
 
     @property
     def is_full(self) -> bool:

@@ -199,7 +199,9 @@ class Advancer:
         if not len(self._ready):
             return attempts
         ended = {fact.attempt_id for planner in planners.values() for fact in planner.plan.ended}
-        usage = read_usage(tx, self._parallelism, self._lanes.limits(), without=ended, lock=True)
+        deferring = {attempt for planner in planners.values() for attempt, _, wait in planner.plan.waits if wait.trigger}
+        limits = self._lanes.limits()
+        usage = read_usage(tx, self._parallelism, limits, without=ended, deferring=deferring, lock=True)
         for candidate in self._ready.admit(usage, self._is_ready):
             held = self._held[candidate.run_pk]
             planner = planners.get(candidate.run_pk)

@@ -9,8 +9,9 @@ from scheduler.verify import verify
 from scheduler.why import explain
 from tests.engine.world import Behaviour, add_run, dag, is_over, run_state, running_scheduler, states, store, task
 from tests.support.waiting import wait_until
-from tradewind.metadata.database import Database
+from tradewind.metadata.database import Database, ring
 from tradewind.metadata.inbox import Message, send
+from tradewind.metadata.pools import PoolData, set_pool
 from tradewind.model.orders import Aftermath, AttemptOrder, Outcome, Resumption, Wait
 
 
@@ -156,3 +157,25 @@ def test_a_part_that_is_lost_is_done_again_with_what_it_waited_for(database: Dat
     tries = [(o.try_number, o.part, o.resume.event if o.resume else None) for o in executor.orders]
     assert tries == [(1, 0, None), (1, 1, '"here"'), (2, 1, '"here"')]
     assert verify(database) == []
+
+
+def test_a_pool_may_let_deferred_tasks_keep_their_slots(database: Database) -> None:
+    spec = dag("etl", task("a", pool="narrow", priority=2), task("b", pool="narrow"))
+    run = add_run(database, store(database, spec), "etl")
+    with database.write() as tx:
+        set_pool(tx, PoolData("narrow", 1, "", include_deferred=True))
+
+    def behave(order: AttemptOrder) -> Outcome | tuple[Outcome, Aftermath]:
+        return deferred() if order.task_id == "a" and order.part == 0 else Outcome.SUCCESS
+
+    with running_scheduler(database, behave) as executor:
+        wait_until(lambda: states(database, run) == {"a": "deferred", "b": "scheduled"})
+        why = explain(database, "etl", None, "b")[1].text
+        with database.write() as tx:
+            set_pool(tx, PoolData("narrow", 1, "", include_deferred=False))
+            ring(tx, "pools")
+        wait_until(lambda: states(database, run)["b"] == "success")
+        say_over(database, run, executor.orders[0].attempt_id, event="1")
+        wait_until(is_over(database, run))
+
+    assert "pool 'narrow' is full: 1 of 1 slots, used by etl (1)" in why
