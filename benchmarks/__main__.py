@@ -24,7 +24,7 @@ from tests.support import postgres
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("idle", "chain", "parallel", "save", "due", "cold", "import")
+PARTS = ("idle", "chain", "parallel", "mapped", "save", "due", "cold", "import")
 
 
 @click.command()
@@ -110,7 +110,13 @@ def _turn_import(contender: Contender, _home: Path, _sizes: Sizes, _parts: list[
     figures |= measures.importing(contender)
 
 
-MAIN = {"idle": measures.idle, "chain": measures.chain, "parallel": measures.parallel, "save": measures.save}
+MAIN = {
+    "idle": measures.idle,
+    "chain": measures.chain,
+    "parallel": measures.parallel,
+    "mapped": measures.mapped,
+    "save": measures.save,
+}
 GROUPS = {"main": tuple(MAIN), "due": ("due",), "cold": ("cold",), "import": ("import",)}
 TURNS = {"main": _turn_main, "due": _turn_due, "cold": _turn_cold, "import": _turn_import}
 

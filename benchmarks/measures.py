@@ -57,6 +57,15 @@ def parallel(running: Running, sizes: Sizes) -> Figures:
     }
 
 
+def mapped(running: Running, sizes: Sizes) -> Figures:
+    """Run one task, a task for each of the values that it gives, and one behind all of them."""
+    size = sizes.mapped + 2
+    cpu = _run(running, "mapped", size)
+    tasks = running.task_times("mapped")
+    seconds = (max(task.ended for task in tasks) - min(task.started for task in tasks)).total_seconds()
+    return {"mapped_cpu_ms_per_task": 1000 * cpu / size, "mapped_tasks_per_second": len(tasks) / seconds}
+
+
 def due(running: Running, sizes: Sizes, at: datetime) -> Figures:
     """Let many DAGs be due at once: how long until the first task of each starts?"""
     left = max(0.0, (at - datetime.now(UTC)).total_seconds())

@@ -20,10 +20,12 @@ from benchmarks.workloads import Sizes
 ROWS: Final = {
     "chain_cpu_ms_per_task": ("CPU for each task, chain of {chain}", "{:.1f} ms"),
     "parallel_cpu_ms_per_task": ("CPU for each task, {parallel} in parallel", "{:.1f} ms"),
+    "mapped_cpu_ms_per_task": ("CPU for each task, 1, {mapped} mapped, 1", "{:.1f} ms"),
     "hop_p50_ms": ("end of a task to start of the next, median", "{:.1f} ms"),
     "hop_p95_ms": ("the same, 95th percentile", "{:.1f} ms"),
     "chain_seconds": ("chain of {chain}, first start to last end", "{:.2f} s"),
     "parallel_tasks_per_second": ("{parallel} in parallel, 16 at a time", "{:.1f} tasks/s"),
+    "mapped_tasks_per_second": ("1, {mapped} mapped, 1, 16 at a time", "{:.1f} tasks/s"),
     "idle_pss_mib": ("idle, {dags} DAGs: memory of all processes (PSS)", "{:.0f} MiB"),
     "idle_cpu_percent": ("idle, {dags} DAGs: CPU of one core", "{:.2f} %"),
     "idle_processes": ("idle: processes", "{:.0f}"),
@@ -43,7 +45,7 @@ def table(results: Mapping[str, Sequence[Figures]], sizes: Sizes) -> str:
     """
     names = list(results)
     lines = [f"| what | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
-    filled = {"chain": sizes.chain, "parallel": sizes.parallel, "dags": sizes.dags, "due": sizes.due}
+    filled = {name: getattr(sizes, name) for name in ("chain", "parallel", "mapped", "dags", "due")}
     for key, (what, form) in ROWS.items():
         cells = [_cell([round_[key] for round_ in results[name] if key in round_], form) for name in names]
         if any(cells):

@@ -22,6 +22,26 @@ with DAG({dag_id!r}, schedule=None, is_paused_upon_creation=False, max_active_ta
     {wiring}
 """
 
+MAPPED = """
+from airflow.sdk import task
+
+with DAG({dag_id!r}, schedule=None, is_paused_upon_creation=False, max_active_tasks=16):
+
+    @task
+    def first():
+        return list(range({size}))
+
+    @task
+    def one(value):
+        return value
+
+    @task
+    def last(values):
+        return sum(values)
+
+    last(one.expand(value=first()))
+"""
+
 WAITING = """
 with DAG({dag_id!r}, schedule="0 3 1 1 *", start_date=datetime({year}, {month}, {day}), catchup=False,
          is_paused_upon_creation=False):
@@ -52,7 +72,8 @@ class Sizes:
 
     chain: int = 100
     parallel: int = 500
-    waiting: int = 98
+    mapped: int = 1000
+    waiting: int = 97
     due: int = 100
     due_in_seconds: float = 90.0
     settle_seconds: float = 15.0
@@ -61,19 +82,20 @@ class Sizes:
     @property
     def dags(self) -> int:
         """How many DAGs there are in all, each scheduled or ready to be triggered."""
-        return self.waiting + 2
+        return self.waiting + 3
 
 
-QUICK = Sizes(chain=20, parallel=60, waiting=18, due=20, due_in_seconds=60, settle_seconds=5, idle_seconds=10)
+QUICK = Sizes(chain=20, parallel=60, mapped=50, waiting=17, due=20, due_in_seconds=60, settle_seconds=5, idle_seconds=10)
 
 
 def write_dags(folder: Path, sizes: Sizes) -> None:
-    """Write the files of the main part: ``chain``, ``parallel``, and those that only wait for their next date."""
+    """Write the files of the main part: ``chain``, ``parallel``, ``mapped``, and those that only wait for their next date."""
     now = datetime.now(UTC)
     today = {"year": now.year, "month": now.month, "day": now.day}
     chain = "for one, two in zip(tasks, tasks[1:]): one >> two"
     _write(folder, "chain", TRIGGERED.format(dag_id="chain", size=sizes.chain, wiring=chain))
     _write(folder, "parallel", TRIGGERED.format(dag_id="parallel", size=sizes.parallel, wiring=""))
+    _write(folder, "mapped", MAPPED.format(dag_id="mapped", size=sizes.mapped))
     for number in range(sizes.waiting):
         _write(folder, f"waiting_{number:03d}", WAITING.format(dag_id=f"waiting_{number:03d}", **today))
 
