@@ -85,11 +85,13 @@ class Sizes:
         return self.waiting + 3
 
 
-QUICK = Sizes(chain=20, parallel=60, mapped=50, waiting=17, due=20, due_in_seconds=60, settle_seconds=5, idle_seconds=10)
+QUICK = Sizes(
+    chain=20, parallel=60, mapped=50, waiting=17, due=20, due_in_seconds=60, settle_seconds=5, idle_seconds=10
+)
 
 
 def write_dags(folder: Path, sizes: Sizes) -> None:
-    """Write the files of the main part: ``chain``, ``parallel``, ``mapped``, and those that only wait for their next date."""
+    """Write the files of the main part: ``chain``, ``parallel``, ``mapped``, and those that only wait for a date."""
     now = datetime.now(UTC)
     today = {"year": now.year, "month": now.month, "day": now.day}
     chain = "for one, two in zip(tasks, tasks[1:]): one >> two"
