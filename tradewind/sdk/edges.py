@@ -186,10 +186,10 @@ def _pair_up(befores: Sequence[Any], afters: Sequence[Any]) -> None:
 def chain_linear(*steps: Any) -> None:
     """Wire each step to the next; two lists in a row are wired every one to every other."""
     steps = tuple(step for step in steps if step is not None and step != [])
-    if len(steps) == 1 and not isinstance(steps[0], Node):
-        raise DagArgumentError(
-            "chain_linear() needs at least two steps; it got one list. Unpack it: chain_linear(*steps)."
-        )
+    if len(steps) < 2:
+        got = "none" if not steps else "one task" if isinstance(steps[0], Node) else "one list"
+        mend = "Unpack it: chain_linear(*steps)." if got == "one list" else "Name what is to be wired."
+        raise DagArgumentError(f"chain_linear() needs at least two steps; it got {got}. {mend}")
     for before, after in pairwise(steps):
         if isinstance(before, Label) or isinstance(after, Label):
             _ = before >> after

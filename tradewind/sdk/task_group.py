@@ -65,6 +65,11 @@ class TaskGroup(Node):
         self.group_id: str | None = None
         if not is_root:
             own_id = arguments.check_id("TaskGroup", "group_id", group_id)
+            if "." in own_id:
+                raise DagArgumentError(
+                    f"TaskGroup: group_id {own_id!r} must not hold a '.', which parts groups from what is in them. "
+                    "Rename it, or nest one group in the other."
+                )
             self.parent_group = parent_group or current_group(self.dag) or self.dag.task_group
             self.group_id = self._free_id(own_id, add_suffix_on_collision)
             self.label = self.group_id.rsplit(".", 1)[-1]
