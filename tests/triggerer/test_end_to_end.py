@@ -194,6 +194,7 @@ def test_a_triggerer_of_its_own_takes_over(stack: Stack) -> None:
 
     try:
         held_by = wait_until(holder, timeout=40, what="one to hold the wait")
+        assert held_by is not None
         held_by.kill()
         held_by.wait(20)
         pair.remove(held_by)

@@ -245,7 +245,7 @@ AIRFLOW_OPTIONS: Final[Mapping[str, str]] = {
     """,
     "triggerer": """
         blocked_main_thread_warning_threshold capacity job_heartbeat_sec max_trigger_to_select_per_loop on_kill_timeout
-        queues_enabled runner_health_check_threshold shared_stream_ack_timeout shared_stream_cohort_grace_period
+        queues queues_enabled runner_health_check_threshold shared_stream_ack_timeout shared_stream_cohort_grace_period
         shared_stream_subscriber_queue_size triggerer_health_check_threshold
     """,
     "webserver": """
