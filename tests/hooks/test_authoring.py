@@ -28,6 +28,9 @@ from tradewind.sdk.retry_policy import ExceptionRetryPolicy, RetryAction, RetryD
 from tradewind.sdk.serialize import to_spec
 
 HOUR = timedelta(hours=1)
+QUEUED = DeadlineReference.DAGRUN_QUEUED_AT
+alert: Any = DeadlineAlert
+"""Untyped, to be given what it must refuse."""
 
 
 class Note(BaseNotifier):
@@ -45,6 +48,14 @@ class Note(BaseNotifier):
 
     async def async_notify(self, context: Any) -> None:
         self.told.append(("async", self.message))
+
+
+class NothingStored(Stored):
+    """No metadata DB is looked for."""
+
+    @property
+    def plane(self) -> None:
+        return None
 
 
 # --- callbacks of tasks ----------------------------------------------------------------------------------------------
@@ -91,7 +102,7 @@ def test_callbacks_of_a_run_are_called_by_dag_test_too(caplog):
     with DAG("d", on_success_callback=lambda c: seen.append((c["reason"], c["ti"].task_id, c["dag_run"].state))) as dag:
         EmptyOperator(task_id="a") >> PythonOperator(task_id="b", python_callable=lambda: 1)
 
-    run_dag_in_process(dag, stored=Stored({}))
+    run_dag_in_process(dag, stored=NothingStored())
 
     assert seen == [("success", "b", "success")]
 
@@ -101,7 +112,7 @@ def test_a_failed_run_calls_back_with_the_task_that_failed():
     with DAG("d", on_failure_callback=lambda c: seen.append((c["reason"], c["ti"].task_id, c["ti"].state))) as dag:
         PythonOperator(task_id="a", python_callable=lambda: 1 / 0) >> EmptyOperator(task_id="b")
 
-    run_dag_in_process(dag, stored=Stored({}))
+    run_dag_in_process(dag, stored=NothingStored())
 
     assert seen == [("task_failure", "a", "failed")]
 
@@ -205,6 +216,53 @@ def test_a_rule_without_a_dotted_path_is_refused():
         RetryRule("ValueError")
 
 
+# --- mails -----------------------------------------------------------------------------------------------------------
+
+SENT: list[tuple[Any, str, str]] = []
+
+
+def keep_mail(to: Any, subject: str, text: str, **_: Any) -> None:
+    """Stands where ``[email] email_backend`` points to."""
+    SENT.append((to, subject, text))
+
+
+@pytest.mark.parametrize(
+    ("try_number", "arguments", "is_sent"),
+    [
+        (1, {}, True),
+        (2, {}, True),
+        (1, {"email_on_retry": False}, False),
+        (2, {"email_on_failure": False}, False),
+        (2, {"email": None}, False),
+    ],
+)
+def test_a_failure_is_mailed_to_those_whom_the_task_names(monkeypatch, try_number, arguments, is_sent):
+    monkeypatch.setenv("AIRFLOW__EMAIL__EMAIL_BACKEND", f"{__name__}.keep_mail")
+    SENT.clear()
+    with DAG("d") as dag:
+        given = {"email": "ann@example.org; bob@example.org", "retries": 1, **arguments}
+        PythonOperator(task_id="a", python_callable=lambda: {}["<key>"], **given)
+
+    Rehearsal(dag).attempt("a", try_number)
+
+    assert bool(SENT) is is_sent
+    for to, subject, text in SENT:
+        assert to == ["ann@example.org", "bob@example.org"]
+        assert subject == "Tradewind: d.a of run manual__1 failed"
+        assert f"Try {try_number} of 2" in text
+        assert "&lt;key&gt;" in text
+
+
+def test_a_mail_that_cannot_be_sent_leaves_the_end_as_it_is(caplog):
+    with DAG("d") as dag:
+        PythonOperator(task_id="a", python_callable=lambda: 1 / 0, email="ann@example.org")
+
+    result = Rehearsal(dag).attempt("a")
+
+    assert result.error == "ZeroDivisionError: division by zero"
+    assert "smtp_default" in caplog.text
+
+
 # --- deadlines -------------------------------------------------------------------------------------------------------
 
 
@@ -246,9 +304,9 @@ def test_what_is_no_alert_is_refused(wrong):
         (lambda: SyncCallback("not a path"), ImportError, "neither a function nor the dotted path"),
         (lambda: SyncCallback("json.decoder"), AttributeError, "not callable"),
         (lambda: SyncCallback(shout, {"context": 1}), ValueError, "given to every callback"),
-        (lambda: DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, HOUR, shout), DagError, "Write SyncCallback"),
-        (lambda: DeadlineAlert("yesterday", HOUR, SyncCallback(shout)), DagError, "reference must be"),
-        (lambda: DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, 60, SyncCallback(shout)), DagError, "interval must"),
+        (lambda: alert(QUEUED, HOUR, shout), DagError, "Write SyncCallback"),
+        (lambda: alert("yesterday", HOUR, SyncCallback(shout)), DagError, "reference must be"),
+        (lambda: alert(QUEUED, 60, SyncCallback(shout)), DagError, "interval must"),
         (lambda: DeadlineReference.AVERAGE_RUNTIME(min_runs=0), ValueError, "min_runs must be at least 1"),
     ],
 )
@@ -266,8 +324,8 @@ def test_a_reference_of_ones_own_is_known_by_its_name():
             return datetime(2026, 1, 1, 12, tzinfo=UTC)
 
     assert type(DeadlineReference.Noon) is Noon  # type: ignore[attr-defined]
-    alert = DeadlineAlert(Noon(), HOUR, SyncCallback(shout))
-    assert to_spec(DAG("d", deadline=alert)).deadlines[0].reference == "own"
+    noon = DeadlineAlert(Noon(), HOUR, SyncCallback(shout))
+    assert to_spec(DAG("d", deadline=noon)).deadlines[0].reference == "own"
     with pytest.raises(TypeError, match="without arguments"):
 
         @deadline_reference

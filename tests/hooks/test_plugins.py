@@ -59,7 +59,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installati
 
 
 DAG = """
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 from airflow.operators.bash import BashOperator
 from airflow.operators.python import PythonOperator
 from airflow.exceptions import AirflowSkipException
@@ -71,6 +71,7 @@ with DAG("d", tags=["a"]) as dag:
     BashOperator(task_id="echo", bash_command="echo {{ macros.mine.double(21) }} $AIRFLOW_CTX_TEAM", retries=1)
     PythonOperator(task_id="fails", python_callable=lambda: 1 / 0, retries=1)
     PythonOperator(task_id="skips", python_callable=skips)
+    BashOperator(task_id="makes", bash_command="true", outlets=[Asset("s3://bucket/orders")])
 """
 
 PLUGIN = """
@@ -98,6 +99,12 @@ class Ear:
     def on_task_instance_skipped(self, previous_state, task_instance):
         heard.append(("skipped", task_instance.task_id, previous_state))
     @hookimpl
+    def on_asset_changed(self, asset):
+        heard.append(("changed", asset.uri, None))
+    @hookimpl
+    def on_asset_event_emitted(self, asset_event):
+        heard.append(("emitted", asset_event.source_task_id, asset_event.extra))
+    @hookimpl
     def on_dag_run_failed(self, dag_run, msg): ...
     @hookimpl
     def on_asset_created(self, asset): ...
@@ -116,11 +123,13 @@ def test_macros_and_listeners_of_a_plugin_work_in_task_processes(here: Installat
     here.plugin(PLUGIN)
     run = Rehearsal(only(here.dags(DAG)))
 
-    results = {name: run.attempt(name).outcome for name in ("echo", "fails", "skips")}
+    results = {name: run.attempt(name).outcome for name in ("echo", "fails", "skips", "makes")}
 
     heard = sys.modules["mine"].heard
     assert run.xcoms("echo")["return_value"] == "42"
-    assert results == {"echo": Outcome.SUCCESS, "fails": Outcome.FAILED, "skips": Outcome.SKIPPED}
+    assert results == {
+        "echo": Outcome.SUCCESS, "fails": Outcome.FAILED, "skips": Outcome.SKIPPED, "makes": Outcome.SUCCESS
+    }  # fmt: skip
     assert heard == [
         ("running", "echo", "queued"),
         ("success", "echo", "success"),
@@ -128,6 +137,10 @@ def test_macros_and_listeners_of_a_plugin_work_in_task_processes(here: Installat
         ("failed", "fails", "ZeroDivisionError"),
         ("running", "skips", "queued"),
         ("skipped", "skips", "running"),
+        ("running", "makes", "queued"),
+        ("success", "makes", "success"),
+        ("changed", "s3://bucket/orders", None),
+        ("emitted", "makes", {}),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tradewind.plugins import load, policies
@@ -11,6 +12,7 @@ from tradewind.sdk.states import TaskInstanceState
 from tradewind.sdk.traceback_text import user_traceback
 
 if TYPE_CHECKING:
+    from tradewind.model.orders import Aftermath
     from tradewind.sdk.context import Context
     from tradewind.sdk.operator import BaseOperator
 
@@ -40,6 +42,26 @@ def tell_end(hook: str, context: Context) -> None:
         return
     _tell(hook, previous_state=TaskInstanceState.RUNNING, task_instance=context["ti"])
     _tell("before_stopping", component=TaskRunnerMarker())
+
+
+def tell_changes(then: Aftermath | None, context: Context) -> None:
+    """A task that has succeeded reports changes of assets."""
+    if then is None or not then.asset_changes or not load.current().plugins:
+        return
+    from tradewind.model.asset_talk import AssetFacts, EventFacts
+    from tradewind.sdk.assets.events import AssetEvent
+
+    ti = context["ti"]
+    for change in then.asset_changes:
+        facts = AssetFacts(change.name or change.uri or "", change.uri or change.name or "")
+        source = (ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+        aliases = (change.alias,) if change.alias else ()
+        # It has no number yet: it is stored with the end of the task.
+        event = AssetEvent(
+            EventFacts(0, datetime.now(UTC), facts, change.extra, *source, aliases, change.partition_key)
+        )
+        _tell("on_asset_changed", asset=event.asset)
+        _tell("on_asset_event_emitted", asset_event=event)
 
 
 def tell_failure(task: BaseOperator, context: Context, error: BaseException, *, is_retry: bool) -> None:

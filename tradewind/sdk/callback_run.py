@@ -124,7 +124,8 @@ def _alert(dag: DAG, call: CallbackOrder) -> DeadlineAlert:
             f"{dag.who} has {len(dag.deadline)} deadlines, and number {number + 1} is asked for: the file does not "
             "define the same DAG each time it is imported. Look for what depends on time or on another system."
         )
-    return dag.deadline[number]
+    alert: DeadlineAlert = dag.deadline[number]
+    return alert
 
 
 def _call(callback: Callback, context: Context) -> None:

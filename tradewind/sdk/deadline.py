@@ -270,13 +270,15 @@ def deadline_spec(dag: DAG, alert: DeadlineAlert) -> DeadlineSpec:
     if isinstance(reference, FixedDatetimeDeadline):
         instant = reference._datetime
         at = (instant if instant.tzinfo else instant.replace(tzinfo=dag.timezone)).astimezone(UTC).isoformat()
-    is_average = isinstance(reference, AverageRuntimeDeadline)
+    max_runs = min_runs = 0
+    if isinstance(reference, AverageRuntimeDeadline):
+        max_runs, min_runs = reference.max_runs, reference.min_runs or 1
     return DeadlineSpec(
         reference=kind,
         interval_seconds=interval.total_seconds() if isinstance(interval, timedelta) else None,
         at=at,
-        max_runs=reference.max_runs if is_average else 0,  # type: ignore[attr-defined]  is_average says which class
-        min_runs=(reference.min_runs or 1) if is_average else 0,  # type: ignore[attr-defined]  the same
+        max_runs=max_runs,
+        min_runs=min_runs,
         name=alert.name,
         callback=_shown(alert.callback),
         executor=getattr(alert.callback, "executor", None),

@@ -134,8 +134,10 @@ def _attempt(
         return _failed(task, context, order, error)
     _end(ti, "success")
     _call_back(task.on_success_callback, context, "on_success_callback", None)
+    then = _aftermath(task, context)
     aftercare.tell_end("on_task_instance_success", context)
-    return TaskResult(Outcome.SUCCESS, xcoms=xcoms, then=_aftermath(task, context))
+    aftercare.tell_changes(then, context)
+    return TaskResult(Outcome.SUCCESS, xcoms=xcoms, then=then)
 
 
 def _aftermath(task: BaseOperator, context: Context) -> Aftermath | None:
