@@ -26,13 +26,13 @@ CLASSIC: Final[dict[str, str]] = {
         "DagRunTypeNotAllowed DeserializationError DeserializingResultError DuplicateTaskIdFound FileSyntaxError "
         "InvalidPartitionKeyError InvalidStatsNameException NodeNotFound NotMapped ParamValidationError "
         "PodMutationHookException PodReconciliationError PoolNotFound RemovedInAirflow4Warning SerializationError "
-        "TaskAlreadyInTaskGroup TaskDeferralError TaskDeferred TaskInstanceNotFound TaskNotFound "
+        "TaskAlreadyInTaskGroup TaskDeferralError TaskDeferralTimeout TaskDeferred TaskInstanceNotFound TaskNotFound "
         "UnknownExecutorException VariableNotUnique XComNotFound"
     ),
     "airflow.hooks.base": "BaseHook",
     "airflow.hooks.filesystem": "FSHook",
     "airflow.hooks.package_index": "PackageIndexHook",
-    "airflow.hooks.subprocess": "SubprocessHook SubprocessResult",
+    "airflow.hooks.subprocess": "SubprocessHook",
     "airflow.io": "Properties attach get_fs has_fs",
     "airflow.io.path": "ObjectStoragePath",
     "airflow.io.typedef": "Properties",
@@ -187,6 +187,7 @@ CLASSIC: Final[dict[str, str]] = {
         "BaseEventTrigger BaseTaskEndEvent BaseTrigger StartTriggerArgs TaskFailedEvent TaskSkippedEvent "
         "TaskSuccessEvent TriggerEvent"
     ),
+    "airflow.triggers.external_task": "DagStateTrigger WorkflowTrigger",
     "airflow.triggers.file": "FileTrigger",
     "airflow.triggers.temporal": "DateTimeTrigger TimeDeltaTrigger",
     "airflow.utils.context": "ConnectionAccessor Context VariableAccessor context_copy_partial context_merge",

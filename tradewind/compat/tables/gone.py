@@ -22,6 +22,7 @@ GONE: Final[tuple[tuple[str, str, str], ...]] = (
     ("airflow.operators.branch_operator", "BaseBranchOperator", f"{_STANDARD}.operators.branch"),
     ("airflow.operators.latest_only_operator", "LatestOnlyOperator", f"{_STANDARD}.operators.latest_only"),
     ("airflow.contrib.operators.bash_operator", "BashOperator", f"{_STANDARD}.operators.bash"),
+    ("airflow.hooks.subprocess", "SubprocessResult", f"{_STANDARD}.hooks.subprocess"),
     ("airflow.hooks.base_hook", "BaseHook", "airflow.sdk"),
     ("airflow.sensors.base_sensor_operator", "BaseSensorOperator", "airflow.sdk"),
     ("airflow.sensors.bash_sensor", "BashSensor", f"{_SENSORS}.bash"),

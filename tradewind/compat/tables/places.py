@@ -103,6 +103,7 @@ PLACES: Final[dict[str, str]] = {
     ),
     "compat.standins.policies": "get_airflow_context_vars pod_mutation_hook",
     "compat.standins.resumable": "ResumableJobMixin",
+    "compat.standins.scripts": "_SERIALIZERS write_python_script",
     "compat.standins.secrets": (
         "BaseSecretsBackend CONN_ENV_PREFIX DEFAULT_SECRETS_SEARCH_PATH EnvironmentVariablesBackend VAR_ENV_PREFIX"
     ),
@@ -210,7 +211,9 @@ PLACES: Final[dict[str, str]] = {
         "BaseEventTrigger BaseTaskEndEvent BaseTrigger StartTriggerArgs TaskFailedEvent TaskSkippedEvent "
         "TaskSuccessEvent TriggerEvent"
     ),
+    "sdk.triggers.external_task": "DagStateTrigger WorkflowTrigger",
     "sdk.triggers.file": "DirectoryFileDeleteTrigger FileDeleteTrigger FileTrigger",
+    "sdk.triggers.hitl": "HITLTrigger HITLTriggerEventFailurePayload HITLTriggerEventSuccessPayload",
     "sdk.triggers.temporal": "DateTimeTrigger TimeDeltaTrigger",
     "sdk.variable": "Variable VariableAccessor",
     "sdk.weekday": "WeekDay",

@@ -34,21 +34,25 @@ PROVIDERS: Final[dict[str, str]] = {
     ),
     "airflow.providers.common.compat.openlineage.utils.sql": "get_openlineage_facets_with_sql",
     "airflow.providers.common.compat.sdk": (
-        "AIRFLOW_VAR_NAME_FORMAT_MAPPING AirflowConfigException AirflowException AirflowFailException "
-        "AirflowNotFoundException AirflowOptionalProviderFeatureException AirflowPlugin AirflowSensorTimeout "
-        "AirflowSkipException AirflowTaskTimeout Asset AssetAlias AssetAll AssetAny AssetLineageInfo "
-        "BaseBranchOperator BaseHook BaseNotifier BaseOperator BaseOperatorLink BaseSensorOperator BranchMixIn "
-        "Connection Context DAG DagRunState DagRunTriggerException DecoratedMappedOperator DecoratedOperator "
-        "DownstreamTasksSkipped EdgeModifier ExceptionRetryPolicy HookLineage HookLineageCollector HookLineageReader "
-        "KeywordParameters Label MappedOperator Metadata NoOpCollector ObjectStoragePath Param ParamValidationError "
-        "PokeReturnValue ResumableJobMixin RetryAction RetryDecision RetryPolicy RetryRule SET_DURING_EXECUTION "
-        "SkipMixin Stats TaskDecorator TaskDeferred TaskGroup TaskInstanceKey TaskInstanceState TriggerRule Variable "
-        "WeightRule XCOM_RETURN_KEY XCom XComArg XComNotFound chain chain_linear conf context_merge "
-        "context_to_airflow_vars cross_downstream dag determine_kwargs get_current_context get_hook_lineage_collector "
-        "get_parsing_context get_unique_task_id hookimpl literal mask_secret poke_mode_only redact setup task "
-        "task_decorator_factory task_group teardown timeout timezone"
+        "AIRFLOW_VAR_NAME_FORMAT_MAPPING AIRFLOW_V_3_0_PLUS "
+        "AirflowConfigException AirflowException AirflowFailException AirflowNotFoundException "
+        "AirflowOptionalProviderFeatureException AirflowPlugin AirflowSensorTimeout AirflowSkipException "
+        "AirflowTaskTimeout Asset AssetAlias AssetAll AssetAny AssetLineageInfo BaseBranchOperator BaseHook "
+        "BaseNotifier BaseOperator BaseOperatorLink BaseSensorOperator BranchMixIn Connection Context DAG "
+        "DagRunState DagRunTriggerException DecoratedMappedOperator DecoratedOperator DownstreamTasksSkipped "
+        "EdgeModifier ExceptionRetryPolicy HookLineage HookLineageCollector HookLineageReader KeywordParameters "
+        "Label MappedOperator Metadata NoOpCollector ObjectStoragePath Param ParamValidationError PokeReturnValue "
+        "ResumableJobMixin RetryAction RetryDecision RetryPolicy RetryRule SET_DURING_EXECUTION SkipMixin Stats "
+        "TaskDecorator TaskDeferred TaskGroup TaskInstanceKey TaskInstanceState TriggerRule Variable WeightRule "
+        "XCOM_RETURN_KEY XCom XComArg XComNotFound chain chain_linear conf context_merge context_to_airflow_vars "
+        "cross_downstream dag determine_kwargs get_current_context get_hook_lineage_collector get_parsing_context "
+        "get_unique_task_id hookimpl literal mask_secret poke_mode_only redact setup task task_decorator_factory "
+        "task_group teardown timeout timezone"
     ),
-    "airflow.providers.common.compat.standard.operators": "BaseAsyncOperator is_async_callable",
+    "airflow.providers.common.compat.standard.operators": (
+        "BaseAsyncOperator BaseBranchOperator BaseOperator BranchMixIn PythonOperator ShortCircuitOperator "
+        "_SERIALIZERS get_current_context is_async_callable"
+    ),
     "airflow.providers.common.compat.version_compat": (
         "AIRFLOW_V_3_0_PLUS AIRFLOW_V_3_1_PLUS AIRFLOW_V_3_2_PLUS AIRFLOW_V_3_3_PLUS AIRFLOW_V_3_4_PLUS "
         "get_base_airflow_version_tuple"
@@ -59,6 +63,8 @@ PROVIDERS: Final[dict[str, str]] = {
         "ExternalTaskNotFoundError HITLRejectException HITLTimeoutError HITLTriggerEventError"
     ),
     "airflow.providers.standard.hooks.filesystem": "FSHook",
+    "airflow.providers.standard.hooks.package_index": "PackageIndexHook",
+    "airflow.providers.standard.hooks.subprocess": "SubprocessHook SubprocessResult",
     "airflow.providers.standard.operators.bash": "BashOperator",
     "airflow.providers.standard.operators.branch": "BaseBranchOperator BranchMixIn",
     "airflow.providers.standard.operators.datetime": "BranchDateTimeOperator target_times_as_dates",
@@ -66,7 +72,8 @@ PROVIDERS: Final[dict[str, str]] = {
     "airflow.providers.standard.operators.hitl": "ApprovalOperator HITLBranchOperator HITLEntryOperator HITLOperator",
     "airflow.providers.standard.operators.latest_only": "LatestOnlyOperator",
     "airflow.providers.standard.operators.python": (
-        "BranchPythonOperator PythonOperator ShortCircuitOperator get_current_context"
+        "BranchExternalPythonOperator BranchPythonOperator BranchPythonVirtualenvOperator ExternalPythonOperator "
+        "PythonOperator PythonVirtualenvOperator ShortCircuitOperator _SERIALIZERS get_current_context"
     ),
     "airflow.providers.standard.operators.trigger_dagrun": (
         "DagIsPaused TriggerDagRunLink TriggerDagRunOperator XCOM_LOGICAL_DATE_ISO XCOM_RUN_ID"
@@ -80,7 +87,11 @@ PROVIDERS: Final[dict[str, str]] = {
     "airflow.providers.standard.sensors.time": "TimeSensor TimeSensorAsync",
     "airflow.providers.standard.sensors.time_delta": "TimeDeltaSensor TimeDeltaSensorAsync WaitSensor",
     "airflow.providers.standard.sensors.weekday": "DayOfWeekSensor",
+    "airflow.providers.standard.triggers.external_task": "DagStateTrigger WorkflowTrigger",
     "airflow.providers.standard.triggers.file": "DirectoryFileDeleteTrigger FileDeleteTrigger FileTrigger",
+    "airflow.providers.standard.triggers.hitl": (
+        "HITLTrigger HITLTriggerEventFailurePayload HITLTriggerEventSuccessPayload"
+    ),
     "airflow.providers.standard.triggers.temporal": "DateTimeTrigger TimeDeltaTrigger",
     "airflow.providers.standard.utils.skipmixin": (
         "SkipMixin XCOM_SKIPMIXIN_FOLLOWED XCOM_SKIPMIXIN_KEY XCOM_SKIPMIXIN_SKIPPED"
@@ -91,4 +102,9 @@ PROVIDERS: Final[dict[str, str]] = {
         "BaseOperator get_base_airflow_version_tuple is_arg_set"
     ),
     "airflow.providers_manager": "DialectInfo HookInfo ProviderInfo ProvidersManager",
+    "airflow.providers.common.compat.standard.triggers": "TimeDeltaTrigger",
+    "airflow.providers.common.compat.standard.utils": (
+        "SkipMixin XCOM_SKIPMIXIN_FOLLOWED XCOM_SKIPMIXIN_KEY XCOM_SKIPMIXIN_SKIPPED write_python_script"
+    ),
+    "airflow.providers.standard.utils.python_virtualenv": "write_python_script",
 }
