@@ -126,10 +126,11 @@ def parse(request: ParseRequest, setup: Setup, asking: socket.socket) -> Outcome
 def _serialize(dags: list[DAG], request: ParseRequest, specs: list[DagSpec], errors: list[FileError]) -> None:
     """Turn DAGs into specs; one that cannot be is an error, and the others are kept."""
     count = Counter(dag.dag_id for dag in dags)
+    last = {dag.dag_id: dag for dag in dags}
     for dag_id in sorted(count):
         if count[dag_id] > 1:
             twice = f"DAG id {dag_id!r} is defined {count[dag_id]} times in this file. Give each DAG an id of its own."
-            errors.append(FileError(twice))
+            errors.append(FileError(twice, _line_of(last[dag_id], request)))
     for dag in sorted(dags, key=lambda dag: dag.dag_id):
         if count[dag.dag_id] > 1:
             continue
@@ -140,7 +141,14 @@ def _serialize(dags: list[DAG], request: ParseRequest, specs: list[DagSpec], err
                 raise
             found = describe(error, request.path, request.folder)
             named = found.message if repr(dag.dag_id) in found.message else f"DAG {dag.dag_id!r}: {found.message}"
-            errors.append(msgspec.structs.replace(found, message=named))
+            line = found.line or _line_of(dag, request)
+            errors.append(msgspec.structs.replace(found, message=named, line=line))
+
+
+def _line_of(dag: DAG, request: ParseRequest) -> int | None:
+    """Return where the file makes a DAG; None when a module that it imports does."""
+    path, line = dag.made_at
+    return line if path == request.path else None
 
 
 def _clear(specs: list[DagSpec], errors: list[FileError], masker: Masker, public: str) -> None:
