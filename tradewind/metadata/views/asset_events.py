@@ -138,8 +138,9 @@ def _add_runs(tx: Connection, lines: dict[int, EventLine]) -> None:
         .where(use.event_id.in_(list(lines)))
         .order_by(DagRun.id)
     )  # fmt: skip
-    for event_id, dag_id, run_id, state, *rest, newest in tx.execute(query):
-        lines[event_id].created_runs.append(CreatedRun(dag_id, run_id, state.value, *rest, newest == event_id))
+    for event_id, dag_id, run_id, state, date, start, end, due, key, newest in tx.execute(query):
+        made = CreatedRun(dag_id, run_id, state.value, date, start, end, due, key, newest == event_id)
+        lines[event_id].created_runs.append(made)
 
 
 def list_queued(

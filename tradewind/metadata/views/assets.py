@@ -104,7 +104,7 @@ def list_assets(
 
 def count_assets(tx: Connection, wanted: AssetSearch) -> int:
     """Return how many assets there are."""
-    return tx.execute(_filtered(select(func.count()).select_from(Asset), wanted)).scalar_one()
+    return int(tx.execute(_filtered(select(func.count()).select_from(Asset), wanted)).scalar_one())
 
 
 def get_asset(tx: Connection, asset_id: int) -> AssetLine:
@@ -139,7 +139,7 @@ def list_aliases(
 
 def count_aliases(tx: Connection, *, pattern: str | None = None, prefix: str | None = None) -> int:
     """Return how many aliases there are."""
-    return tx.execute(_filter_aliases(select(func.count()).select_from(AssetAlias), pattern, prefix)).scalar_one()
+    return int(tx.execute(_filter_aliases(select(func.count()).select_from(AssetAlias), pattern, prefix)).scalar_one())
 
 
 def find_alias(tx: Connection, *, alias_id: int | None = None, name: str | None = None) -> AliasLine | None:
@@ -149,7 +149,9 @@ def find_alias(tx: Connection, *, alias_id: int | None = None, name: str | None 
     return None if row is None else AliasLine(*row)
 
 
-def _filter_aliases(query: Select[Any], pattern: str | None, prefix: str | None) -> Select[Any]:
+def _filter_aliases(
+    query: Select[*tuple[Any, ...]], pattern: str | None, prefix: str | None
+) -> Select[*tuple[Any, ...]]:
     if pattern:
         query = query.where(AssetAlias.name.ilike(f"%{pattern}%"))
     if prefix:
@@ -201,8 +203,8 @@ def _lines(tx: Connection, query: Select[Any]) -> list[AssetLine]:
     _add_aliases(tx, lines)
     watcher = AssetWatcher
     columns = (watcher.asset_id, watcher.id, watcher.name, watcher.trigger_path, watcher.created_at)
-    for asset_id, *rest in tx.execute(select(*columns).where(watcher.asset_id.in_(list(lines))).order_by(watcher.name)):
-        lines[asset_id].watchers.append(WatcherLine(*rest))
+    for row in tx.execute(select(*columns).where(watcher.asset_id.in_(list(lines))).order_by(watcher.name)):
+        lines[row[0]].watchers.append(WatcherLine(*row[1:]))
     newest = select(func.max(AssetEvent.id)).where(AssetEvent.asset_id.in_(list(lines))).group_by(AssetEvent.asset_id)
     for event in tx.execute(select(AssetEvent.id, AssetEvent.asset_id, AssetEvent.at).where(AssetEvent.id.in_(newest))):
         lines[event.asset_id].last_event_id, lines[event.asset_id].last_event_at = event.id, event.at
@@ -233,8 +235,8 @@ def _add_aliases(tx: Connection, lines: dict[int, AssetLine]) -> None:
         .where(link.asset_id.in_(list(lines)))
         .order_by(AssetAlias.name)
     )
-    for asset_id, *rest in tx.execute(query):
-        lines[asset_id].aliases.append(AliasLine(*rest))
+    for row in tx.execute(query):
+        lines[row[0]].aliases.append(AliasLine(*row[1:]))
 
 
 def producing_dags(assets: Collection[AssetLine]) -> list[str]:
