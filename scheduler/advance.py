@@ -59,6 +59,7 @@ class Step:
         next_timer: the earliest timer that was set, if any.
         ended: DAG runs that ended: places under ``max_active_runs`` are free.
         refused: runs whose guard did not hold; they were let go and are read again when something is said to them.
+        has_calls: user code is to be called, and the next turn starts it.
         has_more: some runs were cut short; the next step goes on with them, and should come soon.
     """
 
@@ -68,6 +69,7 @@ class Step:
     ended: int = 0
     refused: int = 0
     events: int = 0
+    has_calls: bool = False
     has_more: bool = False
 
 
@@ -265,6 +267,7 @@ class Advancer:
         for change in written:
             held = self._held[change.run.pk]
             step.events += len(change.events)
+            step.has_calls |= bool(change.callbacks)
             if planners[change.run.pk].plan.has_more:
                 self._unfinished.add(change.run.pk)
                 step.has_more = True

@@ -16,7 +16,7 @@ from scheduler.held import Lanes
 from scheduler.usage import read_usage
 from tradewind.metadata import callback_attempts, deadlines, inbox
 from tradewind.metadata.callback_attempts import StartedCallback
-from tradewind.metadata.callbacks import DONE, RECKONING
+from tradewind.metadata.callbacks import DONE, RECKONING, WAITING
 from tradewind.metadata.inbox import InboxRow
 from tradewind.model.orders import AttemptEnded, AttemptOrder, Fact, is_callback
 
@@ -32,25 +32,34 @@ class Started:
     is_all: bool = True
 
 
-def take_facts(
-    tx: Connection, facts: Sequence[Fact], rows: Sequence[InboxRow], now: datetime
-) -> tuple[list[Fact], list[InboxRow]]:
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is left of the news when calls are taken out. ``must_start``: one of them has to be made again."""
+
+    facts: Sequence[Fact]
+    rows: Sequence[InboxRow]
+    must_start: bool = False
+
+
+def take_facts(tx: Connection, facts: Sequence[Fact], rows: Sequence[InboxRow], now: datetime) -> Taken:
     """Close the calls whose ends are told among ``facts`` and ``rows``; return the rest, which is about tasks."""
     told = [fact for fact in facts if is_callback(fact.attempt_id)]
     read = [row for row in rows if row.kind == inbox.CALLBACK]
     if not told and not read:
-        return list(facts), list(rows)
+        return Taken(facts, rows)
     told += inbox.read_facts(read)
     known = callback_attempts.known_callbacks(tx, {fact.attempt_id for fact in told})
     ends = [fact for fact in told if isinstance(fact, AttemptEnded) and fact.attempt_id in known]
+    must_start = False
     for closed in callback_attempts.close_callbacks(tx, ends, now):
+        must_start |= closed.state == WAITING
         due_at = closed.fact.then.resume_at if closed.fact.then is not None else None
         if closed.kind == RECKONING and closed.state == DONE and due_at is not None:
             deadlines.set_reckoned(tx, closed.run_pk, closed.payload["number"], due_at)
     inbox.delete_rows(tx, [row.id for row in read])
     by_chance = [fact for fact in told if fact.attempt_id not in known]
     others: list[Fact] = [fact for fact in facts if not is_callback(fact.attempt_id)]
-    return others + by_chance, [row for row in rows if row.kind != inbox.CALLBACK]
+    return Taken(others + by_chance, [row for row in rows if row.kind != inbox.CALLBACK], must_start)
 
 
 def start_waiting(tx: Connection, now: datetime, facts: Sequence[Fact], *, parallelism: int, lanes: Lanes) -> Started:

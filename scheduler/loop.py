@@ -193,9 +193,10 @@ class Scheduler:
             fired = self._fire(tx, [timer for timer in due if timer.kind in DAG_TIMERS], now)
             starts = self._claim_queued(tx) if must_look or fired or self._check_queued else []
             run_timers = [timer for timer in due if timer.kind not in DAG_TIMERS]
-            of_tasks, of_runs = callbacks.take_facts(tx, facts, rows, now)
-            calls = self._start_calls(tx, now, of_tasks) if must_look or self._calls_wait else []
-            step = self._advancer.step(tx, now, facts=of_tasks, rows=of_runs, timers=run_timers, starts=starts)
+            taken = callbacks.take_facts(tx, facts, rows, now)
+            must_start = must_look or is_timer_due or self._calls_wait or taken.must_start
+            calls = self._start_calls(tx, now, taken.facts) if must_start else []
+            step = self._advancer.step(tx, now, facts=taken.facts, rows=taken.rows, timers=run_timers, starts=starts)
             step.orders.extend(calls)
             if must_look or is_timer_due:
                 self._next_timer = timers.next_due(tx, self._id, now)
@@ -209,7 +210,7 @@ class Scheduler:
             self._bell.wake()
         if any(timer.kind in DAG_TIMERS for timer in due):
             self.on_fire()
-        if len(rows) >= BATCH or len(due) >= BATCH or fired or step.has_more:
+        if len(rows) >= BATCH or len(due) >= BATCH or fired or step.has_more or step.has_calls:
             self._bell.ring()  # there is more
 
     def _look(self, tx: Connection, now: datetime, must_look: bool) -> tuple[list[InboxRow], list[TimerRow]]:
