@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
+from tradewind.compat.tables.built_in import BUILT_IN
 from tradewind.compat.tables.classic import CLASSIC
 from tradewind.compat.tables.gone import GONE
 from tradewind.compat.tables.places import PLACES
@@ -46,7 +47,7 @@ def _words(names: str) -> Iterator[tuple[str, str]]:
 @cache
 def _tree() -> dict[str, dict[str, Name]]:
     tree: dict[str, dict[str, Name]] = {}
-    for table in (SDK, CLASSIC, PROVIDERS):
+    for table in (SDK, CLASSIC, PROVIDERS, BUILT_IN):
         for module, names in table.items():
             tree[module] = {name: _place(name, meant) for name, meant in _words(names)}
     for old, names, new in GONE:

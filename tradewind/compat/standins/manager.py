@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tradewind.compat import providers
+from tradewind.compat.tables.built_in import HOOKS
 from tradewind.errors import did_you_mean
 from tradewind.sdk.exceptions import AirflowException
 
@@ -98,10 +99,6 @@ class ProvidersManager:
 
 ProvidersManagerTaskRuntime = ProvidersManager
 
-_BUILT_IN: Final[dict[str, str]] = {}
-"""Hooks of our own by type of connection, for where no provider package is installed."""
-
-
 def new_hook(connection: Connection, hook_params: Mapping[str, Any]) -> Any:
     """Return the hook for the type of a connection, of an installed provider package or of our own.
 
@@ -109,11 +106,11 @@ def new_hook(connection: Connection, hook_params: Mapping[str, Any]) -> Any:
         AirflowException: there is none, or a library that it needs is not installed.
     """
     kind = connection.conn_type or ""
-    path = providers.hook_paths().get(kind) or _BUILT_IN.get(kind)
+    path = providers.hook_paths().get(kind) or HOOKS.get(kind)
     if path is None:
         raise AirflowException(
             f"Connection {connection.conn_id!r} is of type {kind!r}, for which no installed package has a hook."
-            f"{did_you_mean(kind, [*providers.hook_paths(), *_BUILT_IN])} "
+            f"{did_you_mean(kind, [*providers.hook_paths(), *HOOKS])} "
             f"Install one: pip install --no-deps apache-airflow-providers-{kind.replace('_', '-') or 'NAME'}"
         )
     try:

@@ -21,6 +21,11 @@ GONE: Final[tuple[tuple[str, str, str], ...]] = (
     ("airflow.operators.bash_operator", "BashOperator", f"{_STANDARD}.operators.bash"),
     ("airflow.operators.branch_operator", "BaseBranchOperator", f"{_STANDARD}.operators.branch"),
     ("airflow.operators.latest_only_operator", "LatestOnlyOperator", f"{_STANDARD}.operators.latest_only"),
+    (
+        "airflow.operators.email",
+        "EmailOperator=sdk.operators.email:EmailOperator",
+        "airflow.providers.smtp.operators.smtp",
+    ),
     ("airflow.contrib.operators.bash_operator", "BashOperator", f"{_STANDARD}.operators.bash"),
     ("airflow.hooks.subprocess", "SubprocessResult", f"{_STANDARD}.hooks.subprocess"),
     ("airflow.hooks.base_hook", "BaseHook", "airflow.sdk"),
