@@ -283,7 +283,7 @@ def test_hooks_are_found_by_the_type_of_their_connection(tmp_path):
 
 
 def test_check_knows_which_packages_are_installed(tmp_path):
-    (tmp_path / "dag.py").write_text("from airflow.providers.http.operators.http import HttpOperator  # dag\n")
+    (tmp_path / "dag.py").write_text("from airflow.providers.http.triggers.http import HttpTrigger  # dag\n")
     command = [sys.executable, "-m", "tradewind.cli", "check", "--airflow", str(tmp_path)]
     environ = {"TRADEWIND_HOME": str(tmp_path)}
 

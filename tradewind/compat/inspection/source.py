@@ -8,9 +8,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from tradewind.compat.finder import ROOT
 from tradewind.compat.inspection import names
 from tradewind.compat.inspection.arguments import complaints
 from tradewind.compat.inspection.findings import Finding
+from tradewind.compat.names import Name
 from tradewind.compat.standins.conf import is_secret
 from tradewind.compat.standins.database import MEND
 from tradewind.sdk.dag_run import DagRun
@@ -86,7 +88,7 @@ class _Imports(_Walk):
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             if names.is_airflow(alias.name):
-                self.bound[alias.asname or names.ROOT] = alias.name if alias.asname else names.ROOT
+                self.bound[alias.asname or ROOT] = alias.name if alias.asname else ROOT
                 self._judge(node, names.missing_module(alias.name))
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
@@ -273,7 +275,7 @@ def _is_none(value: ast.expr) -> bool:
     return isinstance(value, ast.Constant) and value.value is None
 
 
-def _safely(place: names.Name) -> Any:
+def _safely(place: Name) -> Any:
     try:
         return names.thing_of(place)
     except ImportError:  # it needs a library that is not installed

@@ -93,7 +93,7 @@ class IntermediateTIState(StrEnum):
 
 def from_timestamp(timestamp: float, tz: Any = "UTC") -> datetime:
     """Return the instant that many seconds after 1970, in the time zone ``tz``."""
-    zone = local_timezone() if tz == "local" else tz
+    zone: Any = local_timezone() if tz == "local" else tz
     return pendulum.from_timestamp(timestamp, tz=zone)
 
 
