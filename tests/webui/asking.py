@@ -15,6 +15,7 @@ from tradewind.model.orders import Question, Wait, attempt_id
 from tradewind.model.spec import TaskSpec
 from tradewind.model.states import AttemptState, RunState, TaskState
 from tradewind.xcom.event_text import read_event
+from tradewind.xcom.serde import encode
 
 FIELDS = {
     "reason": {"value": "", "description": "Why", "schema": {"type": "string", "maxLength": 20}},
@@ -60,6 +61,17 @@ def ask_again(seed: Seed, dag_id: str = "d") -> UUID:
         wait = Wait("execute_complete", question=Question("Load it now?", ("Yes",)))
         put_waits(tx, [NewWait(attempt, pk, ("ask", -1), wait)], seed.now + timedelta(seconds=1))
     return attempt
+
+
+def defer(seed: Seed, trigger: str, **kwargs: Any) -> None:
+    """Write a run ``r`` of a DAG whose task ``wait`` waits for a trigger."""
+    version = seed.dag("d", (TaskSpec("wait", "FileSensor"),), schedule="")
+    seed.run("d", version, {"wait": "running"}, run_id="r", state=RunState.RUNNING)
+    pk = seed.pks["d", "r"]
+    with seed.db.write() as tx:
+        tx.execute(update(TaskInstance).where(TaskInstance.run_pk == pk).values(state=TaskState.DEFERRED))
+        wait = Wait("back", trigger=trigger, trigger_kwargs=encode(kwargs))
+        put_waits(tx, [NewWait(attempt_id(pk, "wait", -1, 1), pk, ("wait", -1), wait)], seed.now)
 
 
 def told(seed: Seed) -> list[Any]:

@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from tests.webui.asking import FIELDS, ask, ask_again, audited, told
+from tests.webui.asking import FIELDS, ask, ask_again, audited, defer, told
 from tests.webui.conftest import PASSWORD, csrf_of
 
 PAGE = "/required_actions"
@@ -203,3 +203,18 @@ def test_each_try_has_its_question(seed, api):
     assert api("viewer", "GET", API)[1]["subject"] == "Load it now?"
     assert api("viewer", "GET", f"{API}/tries/1")[1]["subject"] == "Load the day?"
     assert api("viewer", "GET", f"{API}/tries/3")[0] == 404
+
+
+def test_a_task_that_waits_for_a_trigger_says_for_which(seed, api):
+    defer(seed, "watchers.Echo", value=1)
+    status, task = api("viewer", "GET", "/dags/d/dagRuns/r/taskInstances/wait")
+    assert status == 200
+    assert (task["state"], task["trigger"]["classpath"]) == ("deferred", "watchers.Echo")
+    assert task["trigger"]["kwargs"] == '{"value":1}'
+    assert api("viewer", "GET", "/monitor/health")[1]["triggerer"]["status"] is None
+
+
+def test_the_page_of_a_task_that_asks_leads_to_its_question(seed, log_in):
+    ask(seed)
+    page = log_in("viewer").get("/dags/d/runs/r/tasks/ask").text
+    assert "/dags/d/runs/r/tasks/ask/required_actions" in page

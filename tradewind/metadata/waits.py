@@ -176,6 +176,44 @@ def claim_waits(
     return load_waits(tx, chosen)
 
 
+@dataclass(frozen=True, slots=True)
+class WaitLine:
+    """A trigger that a task waits for, as people see it."""
+
+    task_id: str
+    map_index: int
+    attempt_id: UUID
+    trigger: str
+    kwargs: str | None
+    queue: str
+    created_at: datetime
+
+
+def waits_of(tx: Connection, run_pk: int, keys: Sequence[TaskKey]) -> dict[TaskKey, WaitLine]:
+    """Return the triggers that these task instances of a run wait for."""
+    if not keys:
+        return {}
+    rows = tx.execute(
+        select(
+            Attempt.task_id,
+            Attempt.map_index,
+            Attempt.id,
+            TriggerWait.trigger,
+            TriggerWait.kwargs,
+            TriggerWait.queue,
+            TriggerWait.created_at,
+        )
+        .join(Attempt, Attempt.id == TriggerWait.attempt_id)
+        .where(
+            TriggerWait.run_pk == run_pk,
+            TriggerWait.dropped.is_(None),
+            Attempt.task_id.in_({task_id for task_id, _ in keys}),
+            Attempt.map_index.in_({map_index for _, map_index in keys}),
+        )
+    )
+    return {(row.task_id, row.map_index): WaitLine(*row) for row in rows}
+
+
 def what_is_due(tx: Connection, holder: UUID, queues: Sequence[str] | None = None) -> tuple[bool, bool]:
     """Return whether there are waits that nobody has claimed, and whether ``holder`` has some that were dropped."""
     free = select(TriggerWait.attempt_id).where(TriggerWait.claimed_by.is_(None))

@@ -23,6 +23,7 @@ from tradewind.metadata.views.run_search import (
 from tradewind.metadata.views.runs import RunPage, TaskLine, list_task_lines
 from tradewind.metadata.views.tasks import find_task_line
 from tradewind.metadata.views.versions import find_versions
+from tradewind.metadata.waits import waits_of
 from tradewind.model.spec import TaskSpec
 from tradewind.model.states import RunState, RunType, TaskState
 from webui.actions import TriggerRequest, trigger
@@ -142,6 +143,8 @@ def task_shapes(tx: Connection, run: RunPage, lines: list[TaskLine]) -> list[dic
     version = find_versions(tx, [run.version_id]).get(run.version_id)
     specs = {task.task_id: task for task in web().specs.get(tx, run.version_id).tasks}
     attempts = newest_attempts(tx, run.pk, {line.task_id for line in lines})
+    deferred = [(line.task_id, line.map_index) for line in lines if line.state is TaskState.DEFERRED]
+    waits = waits_of(tx, run.pk, deferred)
     return [
         task_shape(
             run,
@@ -149,6 +152,7 @@ def task_shapes(tx: Connection, run: RunPage, lines: list[TaskLine]) -> list[dic
             version,
             specs.get(line.task_id) or TaskSpec(line.task_id),
             attempts.get((line.task_id, line.map_index)),
+            waits.get((line.task_id, line.map_index)),
         )
         for line in lines
     ]

@@ -11,6 +11,7 @@ from tradewind.metadata.dags import ImportErrorRow
 from tradewind.metadata.views.runs import RunPage, TaskLine
 from tradewind.metadata.views.tasks import AttemptLine
 from tradewind.metadata.views.versions import VersionLine
+from tradewind.metadata.waits import WaitLine
 from tradewind.model.spec import TaskSpec
 from webui.places import place_of
 
@@ -67,7 +68,12 @@ def run_shape(run: RunPage, version: VersionLine | None) -> dict[str, Any]:
 
 
 def task_shape(
-    run: RunPage, task: TaskLine, version: VersionLine | None, spec: TaskSpec, attempt: AttemptLine | None
+    run: RunPage,
+    task: TaskLine,
+    version: VersionLine | None,
+    spec: TaskSpec,
+    attempt: AttemptLine | None,
+    wait: WaitLine | None = None,
 ) -> dict[str, Any]:
     """Return a task instance as ``TaskInstanceResponse``; ``spec`` is what the version of its run says of the task."""
     return {
@@ -102,9 +108,21 @@ def task_shape(
         "note": task.note,
         "rendered_map_index": None,
         "rendered_fields": (attempt.rendered or {}) if attempt else {},
-        "trigger": None,
+        "trigger": None if wait is None else trigger_shape(wait),
         "triggerer_job": None,
         "dag_version": version_shape(version),
+    }
+
+
+def trigger_shape(wait: WaitLine) -> dict[str, Any]:
+    """Return what a task waits for as ``TriggerResponse``. Its number is made from the id of the wait."""
+    return {
+        "id": wait.attempt_id.int & 0x7FFFFFFF,
+        "classpath": wait.trigger,
+        "kwargs": wait.kwargs or "{}",
+        "created_date": iso(wait.created_at),
+        "queue": wait.queue,
+        "triggerer_id": None,
     }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from tradewind.metadata.views.home import list_processes
+from tradewind.metadata.views.home import ProcessLine, list_processes
 from webui.web import now, web
 
 pages: Final = Blueprint("health", __name__)
@@ -30,15 +31,19 @@ def health_report() -> dict[str, Any]:
             "metadatabase": {"status": "unhealthy"},
             "scheduler": {"status": None, "latest_scheduler_heartbeat": None},
         }
-    schedulers = [process for process in processes if process.kind == "scheduler"]
-    newest = max((process.heartbeat_at for process in schedulers), default=None)
-    is_up = any(process.expires_at > now() for process in schedulers)
     return {
         "metadatabase": {"status": "healthy"},
-        "scheduler": {
-            "status": "healthy" if is_up else "unhealthy",
-            "latest_scheduler_heartbeat": newest.isoformat() if newest else None,
-        },
-        "triggerer": {"status": None, "latest_triggerer_heartbeat": None},
+        "scheduler": _of_kind(processes, "scheduler", if_none="unhealthy"),
+        "triggerer": _of_kind(processes, "triggerer", if_none=None),
         "dag_processor": {"status": None, "latest_dag_processor_heartbeat": None},
+    }
+
+
+def _of_kind(processes: Sequence[ProcessLine], kind: str, *, if_none: str | None) -> dict[str, str | None]:
+    mine = [process for process in processes if process.kind == kind]
+    newest = max((process.heartbeat_at for process in mine), default=None)
+    status = "healthy" if any(process.expires_at > now() for process in mine) else "unhealthy"
+    return {
+        "status": status if mine else if_none,
+        f"latest_{kind}_heartbeat": newest.isoformat() if newest else None,
     }
