@@ -201,7 +201,8 @@ class Advancer:
         if not len(self._ready):
             return attempts
         ended = {fact.attempt_id for planner in planners.values() for fact in planner.plan.ended}
-        deferring = {attempt for planner in planners.values() for attempt, _, wait in planner.plan.waits if wait.trigger}
+        waits = [one for planner in planners.values() for one in planner.plan.waits]
+        deferring = {attempt for attempt, _, wait in waits if wait.trigger}
         limits = self._lanes.limits()
         usage = read_usage(tx, self._parallelism, limits, without=ended, deferring=deferring, lock=True)
         for candidate in self._ready.admit(usage, self._is_ready):

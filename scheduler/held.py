@@ -50,6 +50,7 @@ class HeldRun:
                 task_id,
                 graph.downstream[task_id] if graph.tasks[task_id].wait_for_downstream else (),
                 _instant(graph.tasks[task_id].start_date),
+                graph.tasks[task_id].ignore_first_depends_on_past,
             )
             for task_id in graph.past
         ]

@@ -270,12 +270,12 @@ class RunPlanner:
             self._expand(scope, [task.task_id, *below])
 
     def _follow(self, task: TaskView, verdict: Verdict, reason: str | None) -> None:
-        if verdict is Verdict.RUN:
-            if task.task_id in self._past:
-                # The run before tells this one when it moves on; a word between two schedulers may miss it.
-                due = self._now + _LOOK_AT_PAST
-                self.plan.timers_set.append(TimerSet(past_key(self._run.pk), PAST, due))
-                return
+        waits_to_skip = self._graph.tasks[task.task_id].wait_for_past_depends_before_skipping
+        if task.task_id in self._past and (verdict is Verdict.RUN or (verdict is Verdict.SKIP and waits_to_skip)):
+            # The run before tells this one when it moves on; a word between two schedulers may miss it.
+            due = self._now + _LOOK_AT_PAST
+            self.plan.timers_set.append(TimerSet(past_key(self._run.pk), PAST, due))
+        elif verdict is Verdict.RUN:
             if self._graph.tasks[task.task_id].needs_process:
                 self._make_ready(task)
             else:

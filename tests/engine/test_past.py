@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from msgspec import structs
+from sqlalchemy import update
+
 from scheduler.verify import verify
 from scheduler.why import explain
-from tests.engine.world import add_run, dag, is_over, run_state, running_scheduler, states, store, task
+from tests.engine.world import T0, add_run, dag, is_over, run_state, running_scheduler, states, store, task
 from tests.support.waiting import wait_until
 from tradewind.metadata.database import Database
+from tradewind.metadata.models import DagVersion
 from tradewind.model.orders import AttemptOrder, Outcome
+from tradewind.model.spec import encode_spec
 
 
 def test_runs_follow_each_other_task_by_task(database: Database) -> None:
@@ -74,3 +81,42 @@ def test_a_run_without_a_date_has_no_past(database: Database) -> None:
         wait_until(is_over(database, second))
 
     assert states(database, second) == {"a": "failed"}
+
+
+def test_a_skip_waits_for_the_run_before_when_the_task_says_so(database: Database) -> None:
+    spec = dag(
+        "etl",
+        task("skips"),
+        task("a", "skips", depends_on_past=True, wait_for_past_depends_before_skipping=True),
+        task("b", "skips", depends_on_past=True),
+    )
+    version = store(database, spec)
+    first, second = (add_run(database, version, "etl", number) for number in (1, 2))
+
+    def behave(order: AttemptOrder) -> Outcome:
+        if order.task_id == "skips":
+            return Outcome.SUCCESS if order.run_id == "r1" else Outcome.SKIPPED
+        return Outcome.FAILED
+
+    with running_scheduler(database, behave):
+        wait_until(is_over(database, first))
+        wait_until(lambda: states(database, second) == {"skips": "skipped", "a": "none", "b": "skipped"})
+
+
+def test_a_task_that_is_new_in_the_second_run_starts_unless_it_says_otherwise(database: Database) -> None:
+    tasks = [task(name, depends_on_past=True, ignore_first_depends_on_past=name == "free") for name in ("free", "held")]
+    # Both are left out of the first run by their start date; it is taken away before the second.
+    late = [structs.replace(one, start_date=(T0 + timedelta(days=2)).isoformat()) for one in tasks]
+    version = store(database, dag("etl", task("old"), *late))
+    first = add_run(database, version, "etl", 1)
+    with running_scheduler(database):
+        wait_until(is_over(database, first))
+        with database.write() as tx:
+            spec = dag("etl", task("old"), *tasks)
+            tx.execute(update(DagVersion).where(DagVersion.id == version).values(spec=encode_spec(spec).decode()))
+    second = add_run(database, version, "etl", 2)
+    with running_scheduler(database):
+        wait_until(lambda: states(database, second) == {"old": "success", "free": "success", "held": "none"})
+        text = explain(database, "etl", "r2", "held")[1].text
+
+    assert text == "it depends on its past, and run 'r1' has no instance of it"

@@ -22,11 +22,13 @@ class PastQuestion:
     Attributes:
         also: further tasks that must have ended well: those directly below it, with ``wait_for_downstream``.
         start_date: of the task; a run before it does not count.
+        ignore_first: the first instance of the task may start although the run before has none.
     """
 
     task_id: str
     also: Sequence[str] = ()
     start_date: datetime | None = None
+    ignore_first: bool = True
 
 
 def find_blockers(
@@ -66,7 +68,7 @@ def find_blockers(
             found[question.task_id] = f"it depends on its past, and run {before.run_id!r} has not started"
             continue
         if question.task_id not in known:
-            if _has_earlier(tx, run, question.task_id):
+            if not question.ignore_first or _has_earlier(tx, run, question.task_id):
                 found[question.task_id] = f"it depends on its past, and run {before.run_id!r} has no instance of it"
             continue
         for task_id in (question.task_id, *question.also):

@@ -128,6 +128,8 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     on_failure_fail_dagrun: bool = False
     depends_on_past: bool = False
     wait_for_downstream: bool = False
+    ignore_first_depends_on_past: bool = True
+    wait_for_past_depends_before_skipping: bool = False
     start_date: str | None = None
     end_date: str | None = None
     max_active_tis_per_dag: int | None = None

@@ -128,6 +128,8 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         end_date: Any
         depends_on_past: bool
         wait_for_downstream: bool
+        ignore_first_depends_on_past: bool
+        wait_for_past_depends_before_skipping: bool
         params: Any
         inlets: list[Any]
         outlets: list[Any]

@@ -209,12 +209,8 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     ),
     "resources": Argument(arguments.ignored(f"no executor here reads it. {_LIMITS}")),
     "executor_config": Argument(arguments.ignored(f"no executor here reads it. {_LIMITS}")),
-    "ignore_first_depends_on_past": Argument(
-        arguments.ignored("depends_on_past is not supported yet. Remove it."), _is(False)
-    ),
-    "wait_for_past_depends_before_skipping": Argument(
-        arguments.ignored("depends_on_past is not supported yet. Remove it."), _is(False)
-    ),
+    "ignore_first_depends_on_past": Argument(arguments.boolean, _is(True)),
+    "wait_for_past_depends_before_skipping": Argument(arguments.boolean, _is(False)),
     # refused
     "run_as_user": Argument(arguments.refused("Tasks run as the user of their worker. Remove it.")),
 }

@@ -101,6 +101,8 @@ def task_spec(task: BaseOperator, weight: int) -> TaskSpec:
         is_teardown=task.is_teardown,
         on_failure_fail_dagrun=task.on_failure_fail_dagrun,
         depends_on_past=task.depends_on_past,
+        ignore_first_depends_on_past=task.ignore_first_depends_on_past,
+        wait_for_past_depends_before_skipping=task.wait_for_past_depends_before_skipping,
         wait_for_downstream=task.wait_for_downstream,
         start_date=_instant(task.start_date),
         end_date=_instant(task.end_date),
