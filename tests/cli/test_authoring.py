@@ -235,3 +235,40 @@ def test_an_unknown_task_is_answered_with_the_nearest(trial):
     for words in (("test",), ("render",)):
         done = tradewind("tasks", *words, "trial", "doubel")
         assert (done.returncode, "Did you mean 'double'?" in done.stderr) == (1, True), done.stderr
+
+
+MAPPED = """
+from airflow.sdk import DAG, task
+from airflow.providers.standard.operators.bash import BashOperator
+
+with DAG("maps", schedule=None):
+
+    @task
+    def pair(x, y):
+        return [x, y]
+
+    pair.expand(x=[1, 2], y=["a", "b"])
+    BashOperator.partial(task_id="shell").expand(bash_command=["echo {{ ti.map_index }}", "echo {{ dag.dag_id }}"])
+"""
+
+
+def test_an_index_of_a_mapped_task_is_tried_out_alone(home, trial):
+    (home / "dags" / "maps.py").write_text(MAPPED)
+
+    assert tradewind("tasks", "test", "maps", "pair", "--map-index", "2").stdout == '[2,"a"]\n'
+    rendered = tradewind("tasks", "render", "maps", "shell", "--map-index", "1", "-o", "json")
+    assert json.loads(rendered.stdout)["bash_command"] == "echo maps"
+    whole = tradewind("tasks", "test", "maps", "pair")
+    assert (whole.returncode, "Add --map-index 0" in whole.stderr) == (2, True), whole.stderr
+    single = tradewind("tasks", "render", "trial", "shell", "--map-index", "0")
+    assert (single.returncode, "is not mapped. Leave out --map-index" in single.stderr) == (2, True), single.stderr
+
+
+def test_a_run_of_mapped_tasks_shows_its_indexes(home):
+    (home / "dags" / "maps.py").write_text(MAPPED)
+
+    done = tradewind("dags", "test", "maps")
+
+    assert done.returncode == 0, done.stderr
+    shown = [line.split()[:2] for line in done.stdout.splitlines() if "success" in line]
+    assert shown == [[name, "success"] for name in ("pair[0]", "pair[1]", "pair[2]", "pair[3]", "shell[0]", "shell[1]")]
