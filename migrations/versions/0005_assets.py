@@ -133,6 +133,7 @@ def upgrade() -> None:
         sa.Column("trigger_path", sa.String(length=1000), nullable=False),
         sa.Column("trigger_kwargs", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("claimed_by", sa.Uuid(), nullable=True),
         sa.ForeignKeyConstraint(
             ["asset_id"], ["asset.id"], name=op.f("fk_asset_watcher_asset_id_asset"), ondelete="CASCADE"
         ),

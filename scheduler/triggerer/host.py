@@ -43,9 +43,10 @@ from scheduler.triggerer.protocol import (
     Setup,
     Told,
 )
+from scheduler.triggerer.watching import Watching
 from tradewind import __version__
 from tradewind.config import Config
-from tradewind.metadata import attempts, processes, waits
+from tradewind.metadata import asset_watchers, attempts, processes, waits
 from tradewind.metadata.database import Database
 from tradewind.metadata.waits import CANCELLED, ClaimedWait, WaitOver
 from tradewind.model.orders import IN_DAG_FILE, AttemptOrder
@@ -62,6 +63,7 @@ BLOCKED_LIMIT_SECONDS: Final = 60.0
 BATCH: Final = 1000
 """Waits that are claimed, or ended, in one transaction at most."""
 _RETRY_SECONDS: Final = 0.5
+_LEAST_REST_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 30.0
 _ORDERS_KEPT: Final = 256
 
@@ -97,6 +99,7 @@ class Triggerer:
         self._thread: threading.Thread | None = None
         self._stopping, self._wake = threading.Event(), threading.Event()
         self._must_look = True
+        self._watching: Final = Watching(db, self.id, config.logging.base_log_folder, self._wake.set)
         self._held: dict[UUID, bool] = {}  # what we have claimed -> whether the trigger process has been told of it
         self._ends: deque[WaitOver] = deque()
         self._orders: dict[UUID, AttemptOrder] = {}
@@ -159,16 +162,26 @@ class Triggerer:
         if self._link_is_gone:
             self._bury()
         self._tell_ends()
+        self._watching.record()
         if self._clock.now() >= self._next_heartbeat:
             self._beat()
         if self._must_look:
             self._must_look = False
             self._look()
         self._keep_process()
+        self._start_watchers()
+
+    def _start_watchers(self) -> None:
+        if self._link is not None:
+            for add in self._watching.to_start():
+                self._link.send(add)
 
     def _sleep_seconds(self) -> float:
         seconds = max(0.0, (self._next_heartbeat - self._clock.now()).total_seconds())
         seconds = min(seconds, self._config.scheduler.poll_seconds)
+        rest = self._watching.rest_seconds()
+        if rest is not None:
+            seconds = min(seconds, max(rest, _LEAST_REST_SECONDS))
         if self._held and self._link is None:
             seconds = min(seconds, max(0.0, self._start_at - time.monotonic()))
         return seconds if not (self._must_look or self._ends) else 0.0
@@ -185,9 +198,12 @@ class Triggerer:
 
     def _look(self) -> None:
         """Claim what is free, and end what nobody waits for any more."""
+        for gone in self._watching.look(self._capacity - len(self._held)):
+            if self._link is not None:
+                self._link.send(gone)
         with self._db.read() as tx:
             has_free, has_dropped = waits.what_is_due(tx, self.id, self._queues)
-        room = min(self._capacity - len(self._held), BATCH)
+        room = min(self._capacity - len(self._held) - len(self._watching), BATCH)
         if not has_dropped and not (has_free and room > 0):
             return
         with self._db.write() as tx:
@@ -205,7 +221,7 @@ class Triggerer:
     # --- the trigger process -----------------------------------------------------------------------------------------
 
     def _keep_process(self) -> None:
-        if self._held:
+        if self._held or len(self._watching):
             self._idle_since = None
             if self._link is None and time.monotonic() >= self._start_at:
                 self._start_process()
@@ -230,6 +246,7 @@ class Triggerer:
         link, self._link = self._link, None
         self._link_is_gone = False
         self._idle_since = None
+        self._watching.forget_process()
         for wait in self._held:
             self._held[wait] = False
         if link is not None:
@@ -316,6 +333,8 @@ class Triggerer:
     # --- what it says, in the thread that hears it -------------------------------------------------------------------
 
     def _heard(self, message: FromTriggers) -> None:
+        if isinstance(message, Fired | Failed) and self._watching.heard(message):
+            return
         match message:
             case Fired():
                 self._ends.append(WaitOver(message.wait, event=message.event))
@@ -336,7 +355,7 @@ class Triggerer:
         link = self._link
         order = None
         with suppress(DBAPIError):
-            order = self._order(ask.wait)
+            order = self._watching.order(ask.wait) or self._order(ask.wait)
         if link is None:
             return
         if order is None:
@@ -413,6 +432,7 @@ class Triggerer:
                 processes.revive(tx, self.id, now, self._lease)
             end_dead(tx, False, now)  # never another host's scheduler: only whose process is seen to be gone
             freed = waits.free_dead_claims(tx, now)
+            asset_watchers.free_dead_watchers(tx, now)
             held = waits.held_waits(tx, self.id)
         if not is_alive:
             log.warning("this triggerer was declared dead by another; it starts over with what it still holds")
@@ -437,6 +457,7 @@ class Triggerer:
             self._tell_ends()
             with self._db.write() as tx:
                 waits.release_waits(tx, self.id)
+                asset_watchers.release_watchers(tx, self.id)
                 processes.mark_ended(tx, [self.id], self._clock.now())
         except DBAPIError as error:
             log.error("triggerer: what it held is free when its lease is over: %s", error.orig)

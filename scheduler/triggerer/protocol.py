@@ -51,6 +51,7 @@ class Add(_Message, frozen=True):
     log_path: str
     dag_path: str = ""  # absolute
     source: bytes | None = None
+    goes_on: bool = False  # a watcher: each of its events is told, and the end of them as a failure without words
 
 
 class Cancel(_Message, frozen=True):

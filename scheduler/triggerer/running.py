@@ -24,7 +24,8 @@ CLEANUP_SECONDS: Final = 30.0
 
 
 class Run:
-    """One trigger while it runs. ``tell`` gets what it comes to: exactly one message, unless it is cancelled."""
+    """One trigger while it runs. ``tell`` gets what it comes to: exactly one message, unless it is
+    cancelled; of one that goes on, each of its events before."""
 
     def __init__(self, add: Add, finder: Finder, tell: Callable[[Fired | Failed], None]) -> None:
         self.add = add
@@ -63,11 +64,15 @@ class Run:
         try:
             async for event in events:
                 log.info("The trigger fired: %r", event)
-                return Fired(add.wait, _text(event))
+                if not add.goes_on:
+                    return Fired(add.wait, _text(event))
+                self._tell(Fired(add.wait, _text(event)))
         finally:
             close = getattr(events, "aclose", None)
             if close is not None:
                 await close()
+        if add.goes_on:
+            return Failed(add.wait, "")
         return Failed(add.wait, f"{type(trigger).__name__} ended without an event, so its task would wait for ever.")
 
     async def _call(self, name: str) -> None:

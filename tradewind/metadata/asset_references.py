@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from tradewind.metadata.asset_activity import refresh_active
 from tradewind.metadata.assets import asset_digest
+from tradewind.metadata.database import ring
 from tradewind.metadata.models import (
     Asset,
     AssetAlias,
@@ -169,12 +170,15 @@ def _save_watchers(tx: Connection, asset_id: int, one: AssetSpec, now: datetime)
     wanted = {watcher.name: (watcher.trigger, watcher.kwargs) for watcher in one.watchers}
     if not wanted or before == wanted:
         return
-    tx.execute(delete(row).where(row.asset_id == asset_id))
+    changed = [name for name in before if before[name] != wanted.get(name)]
+    tx.execute(delete(row).where(row.asset_id == asset_id, row.name.in_(changed)))
     rows = [
         {"asset_id": asset_id, "name": name, "trigger_path": path, "trigger_kwargs": kwargs, "created_at": now}
         for name, (path, kwargs) in sorted(wanted.items())
+        if before.get(name) != (path, kwargs)
     ]
-    tx.execute(insert(row), rows)
+    insert_missing(tx, row, rows)
+    ring(tx, "waits")
 
 
 # --- what is pending -------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -101,6 +102,7 @@ class AssetWatcher(Base):
     trigger_path: Mapped[str] = mapped_column(String(1000))  # dotted path of the class
     trigger_kwargs: Mapped[str]  # JSON text as ``tradewind.xcom`` encodes it
     created_at: Mapped[datetime]
+    claimed_by: Mapped[UUID | None]  # process.id of a triggerer
 
 
 class AssetEvent(Base):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from tradewind.model.orders import AssetChange, AttemptOrder
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tradewind.sdk.channel import TaskChannel
     from tradewind.sdk.context_values import Context
     from tradewind.sdk.operator import BaseOperator
+
+_ASSETS: Final = __name__.rpartition(".")[0]
 
 
 def asset_names(order: AttemptOrder, channel: TaskChannel, values: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
@@ -50,12 +52,15 @@ def asset_names(order: AttemptOrder, channel: TaskChannel, values: Mapping[str, 
 
         return AssetStates(channel, [*values["inlets"], *values["outlets"]])
 
-    return {
+    names: dict[str, Callable[[], Any]] = {
         "outlet_events": outlet_events,
         "inlet_events": inlet_events,
         "triggering_asset_events": triggering_asset_events,
-        "asset_state_store": asset_state_store,
     }
+    # Only a task that names assets has it, as in Airflow.
+    if any(type(one).__module__.startswith(_ASSETS) for one in (*values["inlets"], *values["outlets"])):
+        names["asset_state_store"] = asset_state_store
+    return names
 
 
 def check_assets(task: BaseOperator, channel: TaskChannel) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tradewind.model.spec import AliasSpec, AssetMention, AssetSpec, WatcherSpec
 from tradewind.sdk.assets.definitions import Asset, AssetAlias, AssetAll, AssetRef, AssetWatcher, BaseAsset
+from tradewind.sdk.exceptions import DagArgumentError
 from tradewind.xcom.serde import encode
 
 if TYPE_CHECKING:
@@ -63,4 +64,9 @@ def scheduled_on(schedule: Any) -> BaseAsset | None:
 
 def _watcher(watcher: AssetWatcher) -> WatcherSpec:
     path, kwargs = watcher.trigger.serialize()
+    if path.startswith("tradewind_dag_"):
+        raise DagArgumentError(
+            f"AssetWatcher {watcher.name!r}: the class of its trigger stands in the DAG file, which nobody imports "
+            "where triggers run. Put it into a module of the DAG folder."
+        )
     return WatcherSpec(watcher.name, path, encode(dict(kwargs), f"The arguments of the trigger of {watcher!r}"))
