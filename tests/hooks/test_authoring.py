@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
 
 from scheduler.dagtest import run_dag_in_process
@@ -13,8 +15,9 @@ from scheduler.stored import Stored
 from tests.authoring.support import Rehearsal, load, only
 from tradewind import DAG, EmptyOperator, PythonOperator
 from tradewind.errors import DagError
-from tradewind.model.orders import Outcome
+from tradewind.model.orders import AttemptOrder, CallbackOrder, Outcome
 from tradewind.sdk.callback import AsyncCallback, SyncCallback
+from tradewind.sdk.callback_run import run_callback
 from tradewind.sdk.deadline import (
     BaseDeadlineReference,
     DeadlineAlert,
@@ -23,6 +26,7 @@ from tradewind.sdk.deadline import (
     deadline_reference,
 )
 from tradewind.sdk.exceptions import AirflowFailException, AirflowSkipException
+from tradewind.sdk.memory_channel import MemoryChannel, RunMemory
 from tradewind.sdk.notifier import BaseNotifier
 from tradewind.sdk.retry_policy import ExceptionRetryPolicy, RetryAction, RetryDecision, RetryPolicy, RetryRule
 from tradewind.sdk.serialize import to_spec
@@ -241,7 +245,7 @@ def test_a_failure_is_mailed_to_those_whom_the_task_names(monkeypatch, try_numbe
     SENT.clear()
     with DAG("d") as dag:
         given = {"email": "ann@example.org; bob@example.org", "retries": 1, **arguments}
-        PythonOperator(task_id="a", python_callable=lambda: {}["<key>"], **given)
+        PythonOperator(task_id="a", python_callable=lambda: int("<key>"), **given)
 
     Rehearsal(dag).attempt("a", try_number)
 
@@ -332,6 +336,36 @@ def test_a_reference_of_ones_own_is_known_by_its_name():
         class Late(BaseDeadlineReference):
             def __init__(self, hours):
                 self.hours = hours
+
+
+def run_order(run: Rehearsal) -> AttemptOrder:
+    """Return the order of a call that is about the run as a whole."""
+    return AttemptOrder(
+        UUID(int=1), 1, 1, run.dag.dag_id, run.run_id, "", -1, 0, 1, "dag.py", 1, "", "manual", datetime.now(UTC)
+    )
+
+
+def test_the_instant_of_a_deadline_is_worked_out_where_user_code_may_run():
+    class Noon(BaseDeadlineReference):
+        required_kwargs = {"run_id"}  # noqa: RUF012  as users write it
+
+        def _evaluate_with(self, *, session=None, **asked):
+            assert (session, asked) == (None, {"run_id": "manual__1"})
+            return datetime(2026, 1, 1, 12)  # in the time zone of the DAG
+
+    callback = SyncCallback(shout)
+    alerts = [DeadlineAlert(Noon(), HOUR, callback), DeadlineAlert(QUEUED, VariableInterval("seconds"), callback)]
+    run = Rehearsal(DAG("d", deadline=alerts), memory=RunMemory(variables={"seconds": "90"}))
+
+    def reckon(number: int, base: datetime | None) -> datetime | None:
+        payload = {"number": number, "base": None if base is None else base.isoformat()}
+        order = msgspec.structs.replace(run_order(run), callback=CallbackOrder(1, "reckoning", payload))
+        result = run_callback(run.dag, order, MemoryChannel(order, run.memory, run.policy), in_process=True)
+        assert result.outcome is Outcome.SUCCESS, result.error
+        return result.then.resume_at if result.then else None
+
+    assert reckon(0, None) == datetime(2026, 1, 1, 13, tzinfo=UTC)
+    assert reckon(1, datetime(2026, 1, 1, tzinfo=UTC)) == datetime(2026, 1, 1, 0, 1, 30, tzinfo=UTC)
 
 
 def test_airflows_names_lead_here(tmp_path):
