@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import json
+from asyncio import Server
 from collections.abc import Iterator
 from email.message import Message
 from typing import Any
@@ -40,7 +41,7 @@ class Letterbox:
 
     @property
     def messages(self) -> list[Message]:
-        return [email.message_from_bytes(envelope.content or b"") for envelope in self.envelopes]
+        return [email.message_from_bytes(bytes(envelope.original_content or b"")) for envelope in self.envelopes]
 
 
 def is_known(_server: Any, _session: Any, _envelope: Any, mechanism: str, given: Any) -> AuthResult:
@@ -52,6 +53,7 @@ class AnyPort(Controller):
     """A mail server on a port that is free."""
 
     def _trigger_server(self) -> None:
+        assert isinstance(self.server, Server)
         self.port = self.server.sockets[0].getsockname()[1]
         super()._trigger_server()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,7 +15,6 @@ import pytest
 
 from tests.authoring.support import Rehearsal, load, only
 from tradewind.model.orders import Outcome
-from tradewind.sdk import environments
 from tradewind.sdk.environments import Recipe, kept_environment, passing_environment
 from tradewind.sdk.exceptions import AirflowException, DagArgumentError
 from tradewind.sdk.hooks.package_index import PackageIndexHook
@@ -46,7 +47,7 @@ with dag:
             "names": sorted(context), "module": __name__,
         }
 
-    other([1, {2: (3,)}], y={"b"})
+    other([1, {"k": (3,)}], y={"b"})
 dag.params.declare("p", 5)
 """,
     )
@@ -55,10 +56,10 @@ dag.params.declare("p", 5)
 
     assert result.error is None
     found = rehearsal.xcoms("t")["return_value"]
-    assert (found["x"], found["y"]) == ([1, {2: (3,)}], {"b"})
+    assert (found["x"], found["y"]) == ([1, {"k": (3,)}], {"b"})
     assert (found["ds"], found["date"], found["run"]) == ("2024-03-05", "2024-03-05T02:00:00+00:00", "manual__1")
     assert (found["colour"], found["texts"], found["params"]) == ("red", ["a", "2"], {"p": 5})
-    assert found["pid"] != subprocess.os.getpid()
+    assert found["pid"] != os.getpid()
     assert found["module"] == "__main__"
     assert not {"ti", "task", "dag", "conn", "var"} & set(found["names"])
 
@@ -334,7 +335,7 @@ def test_an_environment_that_cannot_be_built_leaves_nothing(tmp_path):
 
 
 def test_a_python_that_is_not_there_is_named(monkeypatch):
-    monkeypatch.setattr(environments.shutil, "which", lambda _name: None)
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
 
     with pytest.raises(AirflowException, match=r"There is no python3\.99 on the PATH"):
         with passing_environment(Recipe(python_version="3.99"), run_quietly):

@@ -49,7 +49,9 @@ class SqlTask(SQLExecuteQueryOperator):
         statement = call(self.python_callable, self.op_args, kwargs)
         if not statement or not isinstance(statement, str | list):
             raise TypeError(f"{self.who}: the function must return a statement or a list of them, not {statement!r}.")
-        self.sql = Context.of(context).render(self, statement)
+        one_by_one = [statement] if isinstance(statement, str) else statement
+        rendered = [Context.of(context).render(self, one) for one in one_by_one]
+        self.sql = rendered[0] if isinstance(statement, str) else rendered
         return super().execute(context)
 
 

@@ -198,7 +198,7 @@ class DbApiHook(BaseHook):
         if df_type != "pandas":
             raise AirflowException(f"Data frames of {df_type!r} are not made here. Use df_type='pandas'.")
         try:
-            import pandas as pd
+            import pandas as pd  # type: ignore[import-untyped, unused-ignore]
         except ModuleNotFoundError:
             raise AirflowException("get_df needs pandas. Install it: pip install pandas") from None
         rows = self.get_records(sql, parameters)

@@ -158,7 +158,7 @@ class OtherPythonOperator(PythonOperator):
         taken = {p.name for p in parameters[: len(self.op_args)]}
         known = PLAIN_NAMES | INSTANTS if self.has_pendulum() else PLAIN_NAMES
         if any(p.kind is p.VAR_KEYWORD for p in parameters):
-            asked = known & set(context.names())
+            asked = set(known) & set(context.names())
         else:
             asked = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - taken
             asked = {name for name in asked & set(context.names()) if name not in self.op_kwargs}
