@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from importlib import import_module
@@ -52,12 +53,23 @@ class Finder:
         if not place:
             raise AirflowException(f"{add.trigger!r} is no dotted path of a trigger class. {_MEND}")
         try:
-            module = import_module(place)
+            module = self._module(place, os.path.dirname(add.dag_path))
         except ModuleNotFoundError as error:
             raise AirflowException(
                 f"The trigger class {add.trigger} cannot be found where triggers run: {error}. {_MEND}"
             ) from error
         return _part(module, name, add.trigger)
+
+    @staticmethod
+    def _module(name: str, beside: str) -> ModuleType:
+        """Return a module: of the DAG folder or an installed package, else one that stands beside the DAG file."""
+        try:
+            return import_module(name)
+        except ModuleNotFoundError as error:
+            if not beside or beside in sys.path or (error.name or "").partition(".")[0] != name.partition(".")[0]:
+                raise
+        sys.path.append(beside)  # last: what others have found already stays what it is
+        return import_module(name)
 
     def _dag_file(self, add: Add) -> ModuleType:
         """Return the DAG file as a module, as it was when the run was made. Each version is imported once."""

@@ -304,7 +304,7 @@ class Triggerer:
             wait.try_number,
             wait.map_index,
         )
-        dag_path, source = "", None
+        dag_path, source = str(self._config.core.dags_folder.absolute() / wait.file_path), None
         if wait.trigger.startswith(IN_DAG_FILE):
             order = self._order(wait.attempt_id)
             found = "the run is gone" if order is None else self._desk.find_source(order)

@@ -49,7 +49,7 @@ class Add(_Message, frozen=True):
     map_index: int
     try_number: int
     log_path: str
-    dag_path: str = ""  # absolute
+    dag_path: str = ""  # of the DAG file, absolute
     source: bytes | None = None
     goes_on: bool = False  # a watcher: each of its events is told, and the end of them as a failure without words
 

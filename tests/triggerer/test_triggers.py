@@ -10,12 +10,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import update
 
 from scheduler.triggerer.host import Triggerer
 from tests.support.waiting import wait_until
-from tests.triggerer.bench import Bench, notes, process_of
+from tests.triggerer.bench import MODULE, Bench, notes, process_of
 from tradewind.metadata.connections import ConnectionRow
 from tradewind.metadata.database import Database
+from tradewind.metadata.models import DagVersion
 
 Start = Callable[..., Triggerer]
 
@@ -92,6 +94,18 @@ def test_a_class_in_the_dag_file_is_found(database: Database, config, start: Sta
     start()
 
     assert bench.payload(wait) == "from the file"
+
+
+def test_a_module_beside_the_dag_file_is_found(bench: Bench, database: Database, start: Start) -> None:
+    folder = bench.config.core.dags_folder / "team"
+    folder.mkdir()
+    (folder / "beside_it.py").write_text(MODULE)
+    with database.write() as tx:
+        tx.execute(update(DagVersion).values(file_path="team/t.py"))
+    wait = bench.defer("beside_it.Echo", value="found")
+    start()
+
+    assert bench.payload(wait) == "found"
 
 
 def test_one_that_blocks_is_named(bench: Bench, start: Start, caplog: pytest.LogCaptureFixture) -> None:
