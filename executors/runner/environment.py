@@ -18,7 +18,13 @@ _VARIABLE: Final = re.compile(r"(TRADEWIND|AIRFLOW)_VAR_", re.IGNORECASE)
 _HARMLESS: Final = frozenset(
     f"{prefix}__{option}"
     for prefix in ("TRADEWIND", "AIRFLOW")
-    for option in ("CORE__DAGS_FOLDER", "CORE__DEFAULT_TIMEZONE", "LOGGING__BASE_LOG_FOLDER", "LOGGING__LOGGING_LEVEL")
+    for option in (
+        "CORE__DAGS_FOLDER",
+        "CORE__DEFAULT_TIMEZONE",
+        "LOGGING__BASE_LOG_FOLDER",
+        "LOGGING__LOGGING_LEVEL",
+        "OPERATORS__DEFAULT_DEFERRABLE",  # operators of provider packages ask for it as they are imported
+    )
 )
 _MIN_PASSWORD: Final = 4
 """Shorter passwords are part of too many harmless values."""

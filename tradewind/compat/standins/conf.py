@@ -204,10 +204,19 @@ def _provider_default(section: str, option: str) -> str | None:
 
 conf: Final = AirflowConfig()
 AIRFLOW_HOME: Final = str(home_folder(os.environ))
+AIRFLOW_CONFIG: Final = f"{AIRFLOW_HOME}/airflow.cfg"
+_FOLDERS: Final = {"DAGS_FOLDER": "dags_folder", "PLUGINS_FOLDER": "plugins_folder"}
+
+
+def get_airflow_home() -> str:
+    """Return the home folder."""
+    return AIRFLOW_HOME
 
 
 def __getattr__(name: str) -> Any:
-    """``airflow.configuration.getboolean`` and its kin: methods of :data:`conf`."""
+    """Return a method of :data:`conf` (``airflow.configuration.getboolean``), or a folder of ``airflow.settings``."""
+    if name in _FOLDERS:
+        return conf.get("core", _FOLDERS[name])
     if name.startswith("get") and hasattr(AirflowConfig, name):
         return getattr(conf, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -99,6 +99,7 @@ class ProvidersManager:
 
 ProvidersManagerTaskRuntime = ProvidersManager
 
+
 def new_hook(connection: Connection, hook_params: Mapping[str, Any]) -> Any:
     """Return the hook for the type of a connection, of an installed provider package or of our own.
 

@@ -10,7 +10,7 @@ from typing import Final
 CLASSIC: Final[dict[str, str]] = {
     "airflow": "AirflowException Asset DAG XComArg __version__",
     "airflow.api_fastapi.auth.managers.models.resource_details": "AccessView AssetAliasDetails AssetDetails",
-    "airflow.configuration": "AIRFLOW_HOME conf",
+    "airflow.configuration": "AIRFLOW_CONFIG AIRFLOW_HOME conf get_airflow_home",
     "airflow.decorators": "dag setup task task_group teardown",
     "airflow.decorators.base": (
         "DecoratedMappedOperator DecoratedOperator TaskDecorator get_unique_task_id task_decorator_factory"
@@ -52,7 +52,9 @@ CLASSIC: Final[dict[str, str]] = {
         "RenderedTaskInstanceFields SkipMixin TaskInstance TaskReschedule Team Trigger Variable XCom "
         "clear_task_instances"
     ),
-    "airflow.models.abstractoperator": "AbstractOperator DEFAULT_OWNER DEFAULT_QUEUE DEFAULT_TASK_EXECUTION_TIMEOUT",
+    "airflow.models.abstractoperator": (
+        "AbstractOperator DEFAULT_OWNER DEFAULT_QUEUE DEFAULT_TASK_EXECUTION_TIMEOUT TaskStateChangeCallback"
+    ),
     "airflow.models.asset": (
         "AssetActive AssetAliasModel AssetDagRunQueue AssetEvent=compat.standins.database:AssetEvent AssetModel "
         "AssetPartitionDagRun AssetWatcherModel DagScheduleAssetAliasReference DagScheduleAssetNameReference "
@@ -165,8 +167,8 @@ CLASSIC: Final[dict[str, str]] = {
     "airflow.sensors.time_sensor": "TimeSensor TimeSensorAsync",
     "airflow.sensors.weekday": "DayOfWeekSensor",
     "airflow.settings": (
-        "AIRFLOW_HOME AsyncSession NonScopedSession Session SkipDBTestsSession async_engine get_airflow_context_vars "
-        "initialize pod_mutation_hook"
+        "AIRFLOW_HOME AsyncSession DAGS_FOLDER NonScopedSession PLUGINS_FOLDER Session SkipDBTestsSession "
+        "async_engine get_airflow_context_vars initialize pod_mutation_hook"
     ),
     "airflow.stats": "Stats",
     "airflow.task.priority_strategy": "PriorityWeightStrategy",
@@ -225,4 +227,5 @@ CLASSIC: Final[dict[str, str]] = {
     "airflow.utils.xcom": "XCOM_RETURN_KEY",
     "airflow.utils.yaml": "dump safe_load",
     "airflow.version": "version",
+    "airflow.operators.smooth": "SmoothOperator",
 }

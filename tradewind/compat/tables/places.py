@@ -19,7 +19,7 @@ PLACES: Final[dict[str, str]] = {
         "ThreadSafeDict as_flattened_list at_most_one chunks exactly_one is_container merge_dicts partition "
         "prevent_duplicates prune_dict"
     ),
-    "compat.standins.conf": "AIRFLOW_HOME conf",
+    "compat.standins.conf": "AIRFLOW_CONFIG AIRFLOW_HOME DAGS_FOLDER PLUGINS_FOLDER conf get_airflow_home",
     "compat.standins.constants": (
         "CONN_ID_MAX_LEN DEFAULT_EMAIL_ON_FAILURE DEFAULT_EMAIL_ON_RETRY DEFAULT_EXECUTOR "
         "DEFAULT_IGNORE_FIRST_DEPENDS_ON_PAST DEFAULT_OWNER DEFAULT_POOL_NAME DEFAULT_POOL_SLOTS "
@@ -84,6 +84,11 @@ PLACES: Final[dict[str, str]] = {
         "AIRFLOW_V_3_0_PLUS AIRFLOW_V_3_1_3_PLUS AIRFLOW_V_3_1_PLUS AIRFLOW_V_3_2_PLUS AIRFLOW_V_3_3_PLUS "
         "AIRFLOW_V_3_4_PLUS get_base_airflow_version_tuple"
     ),
+    "compat.standins.hints": (
+        "DagStateChangeCallback EdgeInfoType OutletEventAccessorProtocol OutletEventAccessorsProtocol ScheduleArg "
+        "ScheduleInterval TIKeyProtocol TaskStateChangeCallback TaskStateChangeCallbackAttrType WeightRuleParam "
+        "WeightRuleProtocol"
+    ),
     "compat.standins.importing": (
         "DeprecatedImportWarning add_deprecated_classes getattr_with_deprecation import_string is_valid_dotpath "
         "iter_namespace qualname"
@@ -107,6 +112,7 @@ PLACES: Final[dict[str, str]] = {
     "compat.standins.secrets": (
         "BaseSecretsBackend CONN_ENV_PREFIX DEFAULT_SECRETS_SEARCH_PATH EnvironmentVariablesBackend VAR_ENV_PREFIX"
     ),
+    "compat.standins.smooth": "SmoothOperator",
     "compat.standins.storage": "ObjectStoragePath ObjectStore Properties attach get_fs has_fs",
     "compat.standins.texts": (
         "ANSI_ESCAPE CAMELCASE_TO_SNAKE_CASE_REGEX GROUP_KEY_REGEX KEY_REGEX TRUE_LIKE_VALUES XComDecoder XComEncoder "

@@ -107,4 +107,5 @@ PROVIDERS: Final[dict[str, str]] = {
         "SkipMixin XCOM_SKIPMIXIN_FOLLOWED XCOM_SKIPMIXIN_KEY XCOM_SKIPMIXIN_SKIPPED write_python_script"
     ),
     "airflow.providers.standard.utils.python_virtualenv": "write_python_script",
+    "airflow.providers.standard.operators.smooth": "SmoothOperator",
 }

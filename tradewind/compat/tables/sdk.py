@@ -41,12 +41,13 @@ SDK: Final[dict[str, str]] = {
     "airflow.sdk.bases.sensor": "BaseSensorOperator PokeReturnValue poke_mode_only",
     "airflow.sdk.bases.skipmixin": "SkipMixin XCOM_SKIPMIXIN_FOLLOWED XCOM_SKIPMIXIN_KEY XCOM_SKIPMIXIN_SKIPPED",
     "airflow.sdk.bases.timetable": "BaseTimetable",
-    "airflow.sdk.bases.xcom": "BaseXCom",
+    "airflow.sdk.bases.xcom": "BaseXCom TIKeyProtocol",
     "airflow.sdk.definitions._internal.abstractoperator": (
         "AbstractOperator DEFAULT_EMAIL_ON_FAILURE DEFAULT_EMAIL_ON_RETRY DEFAULT_EXECUTOR "
         "DEFAULT_IGNORE_FIRST_DEPENDS_ON_PAST DEFAULT_OWNER DEFAULT_POOL_NAME DEFAULT_POOL_SLOTS "
         "DEFAULT_PRIORITY_WEIGHT DEFAULT_QUEUE DEFAULT_RETRIES DEFAULT_RETRY_DELAY DEFAULT_TASK_EXECUTION_TIMEOUT "
-        "DEFAULT_TRIGGER_RULE DEFAULT_WAIT_FOR_PAST_DEPENDS_BEFORE_SKIPPING MAX_RETRY_DELAY"
+        "DEFAULT_TRIGGER_RULE DEFAULT_WAIT_FOR_PAST_DEPENDS_BEFORE_SKIPPING MAX_RETRY_DELAY "
+        "TaskStateChangeCallback TaskStateChangeCallbackAttrType"
     ),
     "airflow.sdk.definitions._internal.expandinput": "MappedArgument",
     "airflow.sdk.definitions._internal.logging_mixin": "LoggingMixin",
@@ -68,7 +69,7 @@ SDK: Final[dict[str, str]] = {
         "AirflowParsingContext Context context_merge get_current_context get_parsing_context render_template "
         "render_template_as_native render_template_to_string"
     ),
-    "airflow.sdk.definitions.dag": "DAG TAG_MAX_LEN dag",
+    "airflow.sdk.definitions.dag": "DAG DagStateChangeCallback ScheduleArg ScheduleInterval TAG_MAX_LEN dag",
     "airflow.sdk.definitions.deadline": (
         "AverageRuntimeDeadline BaseDeadlineReference DagRunLogicalDateDeadline DagRunQueuedAtDeadline DeadlineAlert "
         "DeadlineReference FixedDatetimeDeadline VariableInterval deadline_reference"
@@ -76,7 +77,7 @@ SDK: Final[dict[str, str]] = {
     "airflow.sdk.definitions.decorators": "TaskDecorator dag result setup task task_group teardown",
     "airflow.sdk.definitions.decorators.setup_teardown": "ContextWrapper context_wrapper",
     "airflow.sdk.definitions.decorators.task_group": "task_group",
-    "airflow.sdk.definitions.edges": "EdgeModifier Label",
+    "airflow.sdk.definitions.edges": "EdgeInfoType EdgeModifier Label",
     "airflow.sdk.definitions.mappedoperator": "MappedOperator OperatorPartial prevent_duplicates",
     "airflow.sdk.definitions.operator_resources": (
         "CpuResource DiskResource EB GB GpuResource MB PB RamResource Resource Resources TB"
@@ -147,6 +148,9 @@ SDK: Final[dict[str, str]] = {
     "airflow.sdk.observability.stats": "Stats decr gauge incr initialize normalize_name_for_stats timer timing",
     "airflow.sdk.providers_manager_runtime": "ProvidersManagerTaskRuntime",
     "airflow.sdk.timezone": "coerce_datetime convert_to_utc datetime from_timestamp make_naive parse utc utcnow",
-    "airflow.sdk.types": "DagRunProtocol RuntimeTaskInstanceProtocol TaskInstance TaskInstanceKey",
+    "airflow.sdk.types": (
+        "DagRunProtocol OutletEventAccessorProtocol OutletEventAccessorsProtocol RuntimeTaskInstanceProtocol "
+        "TaskInstance TaskInstanceKey WeightRuleParam WeightRuleProtocol"
+    ),
     "airflow.sdk.yaml": "dump safe_load",
 }

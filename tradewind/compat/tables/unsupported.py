@@ -56,6 +56,11 @@ UNSUPPORTED: Final[tuple[tuple[str, str], ...]] = (
     ("airflow.models.slamiss airflow.models.SlaMiss", "SLAs are gone since Airflow 3. Use DeadlineAlert."),
     ("airflow.contrib", "airflow.contrib is gone since Airflow 2. Import from airflow.providers."),
     (
+        "airflow.operators.generic_transfer",
+        "It is in a package: pip install --no-deps apache-airflow-providers-common-sql, and import it from "
+        "airflow.providers.common.sql.operators.generic_transfer.",
+    ),
+    (
         "airflow.operators",
         "Import operators from airflow.providers.standard.operators, or from their provider package.",
     ),
