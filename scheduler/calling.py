@@ -38,14 +38,14 @@ def calls_of_run(run: RunView, spec: DagSpec, event: Event) -> Iterator[Call]:
             yield _of_run("on_failure_callback", reason, _culprit(run, reason))
 
 
-def calls_for_dead(run: RunView, spec: DagSpec, task: TaskView, fact: AttemptEnded | None, reason: str) -> list[Call]:
+def calls_for_dead(run: RunView, task: TaskView, fact: AttemptEnded | None, reason: str) -> list[Call]:
     """Return the calls for a task that has failed, or will be tried again, without having called back itself.
 
     Args:
         fact: the end of its attempt; None when the scheduler ended it.
     """
     is_retry = task.state is TaskState.UP_FOR_RETRY
-    told = next((t.calls_back for t in spec.tasks if t.task_id == task.task_id), ())
+    told = run.graph.tasks[task.task_id].calls_back
     if (fact is not None and not fact.died) or ("retry" if is_retry else "failure") not in told:
         return []
     hook = "on_retry_callback" if is_retry else "on_failure_callback"

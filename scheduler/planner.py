@@ -387,7 +387,7 @@ class RunPlanner:
             )
 
     def _call_for_dead(self, task: TaskView, fact: AttemptEnded | None) -> None:
-        self.plan.calls.extend(calls_for_dead(self._run, self._spec, task, fact, task.reason or "failed"))
+        self.plan.calls.extend(calls_for_dead(self._run, task, fact, task.reason or "failed"))
 
     def _reschedule(self, task: TaskView, fact: AttemptEnded) -> None:
         resume_at = (fact.then or _NO_AFTERMATH).resume_at or self._now
