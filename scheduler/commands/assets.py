@@ -40,7 +40,7 @@ EVENT_COLUMNS: Final = ("timestamp", "asset", "source", "runs", "extra", "partit
 
 
 def list_all(alias: bool, columns: str | None, output: str) -> None:
-    """List the assets, or the aliases."""
+    """List the assets."""
     known = ALIAS_COLUMNS if alias else COLUMNS
     wanted = _columns(columns, known) or (("name", "group") if alias else USUAL)
     rows: list[Mapping[str, Any]] = []
@@ -70,7 +70,7 @@ def _columns(given: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def details(alias: bool, name: str | None, uri: str | None, output: str) -> None:
-    """Show an asset, or an alias."""
+    """Show an asset: who updates it, who waits for it, its last event."""
     if alias:
         if not name or uri:
             raise UsageError("With --alias give --name, and no --uri: an alias has a name only.")
@@ -92,7 +92,7 @@ def events(
     limit: int,
     output: str,
 ) -> None:
-    """List events, the newest first."""
+    """List what happened to assets, the newest first."""
     bounds = {sign: at for sign, at in (("gte", start_date), ("lte", end_date)) if at is not None}
     with open_database() as db, db.read() as tx:
         asset_id = _one(tx, name, uri).id if name or uri else None
@@ -136,7 +136,7 @@ def materialize(name: str | None, uri: str | None, output: str) -> None:
 
 
 def report(name: str | None, uri: str | None, extra: dict[str, Any] | None, partition_key: str | None) -> None:
-    """Say that an asset was updated outside."""
+    """Say that an asset was updated outside: the DAGs that wait for it run."""
     user = user_name()
     with open_database() as db, db.write() as tx:
         found, at = _one(tx, name, uri), db.now()

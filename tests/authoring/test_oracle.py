@@ -23,10 +23,7 @@ STRUCTURE: dict[str, Any] = RECORDED["structure"]
 BACKOFF_WITHOUT_EFFECT = 1.0
 """``retry_exponential_backoff=True`` doubled the delay in Airflow 2; 3.3.2 reads it as the factor 1. We double."""
 
-LATER = {
-    "inlet_events", "outlet_events", "partition_date", "partition_key", "task_state_store",
-    "triggering_asset_events",
-}  # fmt: skip
+LATER = {"task_state_store"}
 """Names of the context whose features come later."""
 
 
