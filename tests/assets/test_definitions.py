@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,11 @@ def test_name_and_uri_stand_for_each_other():
     assert {Asset("a"): 1}[Asset("a")] == 1
 
 
+Wrong: Any = Asset
+WrongAll: Any = AssetAll
+WrongSchedule: Any = AssetOrTimeSchedule
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -57,16 +63,16 @@ def test_name_and_uri_stand_for_each_other():
         lambda: Asset("self"),
         lambda: Asset("context"),
         lambda: Asset("airflow://x"),
-        lambda: Asset(5),
-        lambda: Asset("a", extra=[1]),
-        lambda: Asset("a", watchers=["w"]),
+        lambda: Wrong(5),
+        lambda: Wrong("a", extra=[1]),
+        lambda: Wrong("a", watchers=["w"]),
         lambda: Asset.ref(),
         lambda: Asset.ref(name="a", uri="b"),
         lambda: AssetAlias(""),
-        lambda: AssetAll("a"),
+        lambda: WrongAll("a"),
         lambda: timetable_for([Asset("a"), "b"]),
         lambda: timetable_for([1]),
-        lambda: AssetOrTimeSchedule(timetable="@daily", assets=[Asset("a")]),
+        lambda: WrongSchedule(timetable="@daily", assets=[Asset("a")]),
         lambda: AssetOrTimeSchedule(timetable=AssetTriggeredTimetable(Asset("a")), assets=[Asset("a")]),
     ],
 )
@@ -77,7 +83,7 @@ def test_what_cannot_be_an_asset_is_refused(make):
 
 def test_a_condition_cannot_be_joined_with_something_else():
     with pytest.raises(TypeError):
-        Asset("a") | "b"  # type: ignore[operator]
+        Wrong("a") | "b"
 
 
 def test_conditions_are_joined_flat_from_the_left():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -250,6 +251,10 @@ def test_a_period_has_its_parts(upstream, window, key, count, first, last):
     assert (len(expected), expected[0], expected[-1]) == (count, first, last)
 
 
+Wrong: Any = PartitionedAssetTimetable
+WrongCron: Any = CronPartitionTimetable
+
+
 class OwnMapper(PartitionMapper):
     def to_downstream(self, key):
         return key
@@ -259,7 +264,7 @@ class OwnMapper(PartitionMapper):
     "make",
     [
         lambda: PartitionedAssetTimetable(assets=A, default_partition_mapper=OwnMapper()).to_spec(),
-        lambda: PartitionedAssetTimetable(assets=A, default_partition_mapper="daily"),
+        lambda: Wrong(assets=A, default_partition_mapper="daily"),
         lambda: RollupMapper(upstream_mapper=IdentityMapper(), window=DayWindow()),
         lambda: FanOutMapper(upstream_mapper=StartOfHourMapper(), window=HourWindow()),
         lambda: MinimumCount(0),
@@ -269,7 +274,7 @@ class OwnMapper(PartitionMapper):
         lambda: IdentityMapper(max_downstream_keys=0),
         lambda: DayWindow(direction="sideways"),
         lambda: StartOfWeekMapper(output_format="%Y %Y"),
-        lambda: CronPartitionTimetable("0 2 * * *", timezone="UTC", run_offset="x"),
+        lambda: WrongCron("0 2 * * *", timezone="UTC", run_offset="x"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_at_once(make):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ def seen(database: Database) -> list[Any]:
         return list(tx.execute(select(AssetEvent.extra).order_by(AssetEvent.id)).scalars())
 
 
+def has_seen(database: Database, count: int) -> bool:
+    return len(seen(database)) == count
+
+
 def holder(database: Database) -> Any:
     with database.read() as tx:
         return tx.execute(select(AssetWatcher.claimed_by)).scalar_one()
@@ -54,7 +59,7 @@ def test_each_time_it_fires_there_is_an_event_and_a_run(database, triggerer, tmp
     triggerer.wake()
     for number in (1, 2):
         flag.touch()
-        wait_until(lambda n=number: len(seen(database)) == n, timeout=30, every=0.05, what="the event")
+        wait_until(partial(has_seen, database, number), timeout=30, every=0.05, what="the event")
         assert [run.dag_id for run in look(database)] == ["waits"]
 
     assert seen(database) == [{"from_trigger": True, "payload": True}] * 2

@@ -22,8 +22,8 @@ from tradewind.model.parsed import ParsedFile
 from tradewind.model.spec import AliasSpec, AssetMention, AssetSpec, DagSpec, TaskSpec
 from tradewind.model.states import RunType
 from tradewind.sdk.assets.definitions import Asset as SdkAsset
-from tradewind.sdk.assets.definitions import AssetAlias, BaseAsset
-from tradewind.timetables import Timetable, timetable_for
+from tradewind.sdk.assets.definitions import AssetAlias
+from tradewind.timetables import timetable_for
 
 T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -45,7 +45,7 @@ def producer(*outlets: str, dag_id: str = "producer", aliases: Sequence[str] = (
     )
 
 
-def consumer(dag_id: str, schedule: BaseAsset | Timetable | list[BaseAsset], **fields: Any) -> DagSpec:
+def consumer(dag_id: str, schedule: Any, **fields: Any) -> DagSpec:
     """A DAG that waits for assets."""
     timetable = timetable_for(schedule)
     given = getattr(timetable, "assets", schedule)

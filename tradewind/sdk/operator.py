@@ -131,8 +131,6 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         ignore_first_depends_on_past: bool
         wait_for_past_depends_before_skipping: bool
         params: Any
-        inlets: list[Any]
-        outlets: list[Any]
         priority_weight: int
         weight_rule: str | PriorityWeightStrategy
         queue: str
