@@ -87,7 +87,7 @@ def test_one_update_runs_all_that_hangs_on_it(stack: Stack) -> None:  # noqa: F8
     stack.assert_sound()
 
 
-@pytest.mark.parametrize("point", ["scheduler-after-commit:3", "assets-before-commit:1", "assets-before-commit:2"])
+@pytest.mark.parametrize("point", ["scheduler-after-commit:3", "assets-before-commit:2"])
 def test_a_scheduler_killed_at_a_bad_moment_uses_each_event_once(stack: Stack, point: str) -> None:  # noqa: F811
     stack.write_dag("lake.py", DAGS)
     stack.start()

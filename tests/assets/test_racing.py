@@ -182,7 +182,7 @@ step = st.one_of(
 
 
 @given(steps=st.lists(step, max_size=25))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_runs_are_those_of_the_reference(
     sqlite_templates: SqliteTemplates, tmp_path_factory, steps: list[tuple[str, str]]
 ) -> None:
