@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 from scheduler.dagfiles.protocol import RunAnswer, RunsAnswer, RunsQuestion
 from tradewind.errors import DagError
@@ -41,7 +40,7 @@ def _coming(dag: DAG, question: RunsQuestion) -> RunsAnswer:
                 "of the data interval must grow from run to run"
             )
         last, last_run_after, now = run.interval, run.run_after, max(now, run.run_after)
-        run_id = _run_id(dag, RunType.SCHEDULED, run.run_after, run.interval)
+        run_id = timetable.run_id(RunType.SCHEDULED, run.run_after, run.logical_date, interval=run.interval)
         if not restriction.catchup and run.run_after <= question.now:
             found.clear()  # of those that were missed the newest is made
         found.append(RunAnswer(run.run_after, *run.interval, run_id))
@@ -50,11 +49,7 @@ def _coming(dag: DAG, question: RunsQuestion) -> RunsAnswer:
 
 def _by_hand(dag: DAG, question: RunsQuestion) -> RunsAnswer:
     assert question.manual_at is not None
-    interval = dag.timetable.manual_interval(question.manual_at)
-    run_id = _run_id(dag, RunType.MANUAL, question.now, interval)
-    return RunsAnswer((RunAnswer(question.now, *interval, run_id),))
-
-
-def _run_id(dag: DAG, run_type: RunType, run_after: datetime, interval: DataInterval) -> str:
     timetable = dag.timetable
-    return timetable.run_id(run_type, run_after, interval.start, interval=interval) if timetable.is_own else ""
+    interval = timetable.manual_interval(question.manual_at)
+    run_id = timetable.run_id(RunType.MANUAL, question.now, question.manual_at, interval=interval)
+    return RunsAnswer((RunAnswer(question.now, *interval, run_id),))

@@ -49,7 +49,7 @@ class RunAnswer(msgspec.Struct, frozen=True):
     run_after: datetime
     start: datetime
     end: datetime
-    run_id: str  # empty: the usual one
+    run_id: str
 
 
 class RunsAnswer(msgspec.Struct, frozen=True, omit_defaults=True):

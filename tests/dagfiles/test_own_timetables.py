@@ -313,3 +313,18 @@ def test_the_next_runs_can_be_shown(place):
         shown = dags.preview_runs(tx, spec, window[0], 10, START)
 
     assert [run.run_after for run in shown] == ends(4)
+
+
+def test_an_own_timetable_may_be_one_way_of_two(place):
+    text = source().replace("from airflow import DAG", "from airflow.sdk import DAG, Asset, AssetOrTimeSchedule")
+    text = text.replace("schedule=Growing()", "schedule=AssetOrTimeSchedule(timetable=Growing(), assets=[Asset('a')])")
+    place.put("a.py", text)
+
+    place.manager().sync_once()
+
+    assert place.errors() == {}
+    assert next_run(place) == ends(1)[0]
+    fire_all(place, ends(2)[1])
+    assert made(place) == ends(2)
+    with place.database.read() as tx:
+        assert runs.find_run(tx, "grow", "scheduled_of_2_hours") is not None

@@ -84,7 +84,7 @@ def test_a_timetable_that_is_given_is_kept_as_it_is():
         ("R 2 * * *", "random field"),
         ("H 2 * * *", "hash_id"),
         (5, "The schedule is 5 (int); expected a cron string"),
-        (["@daily"], "(list); expected a cron string"),
+        (["@daily"], "'@daily' is no asset"),
         (timedelta(0), "does not lead forward in time"),
         (timedelta(hours=-1), "Give a positive duration"),
         (relativedelta(months=-1), "does not lead forward"),

@@ -71,16 +71,15 @@ class AssetOrTimeSchedule(AssetTriggeredTimetable):
             )
         if isinstance(timetable, AssetTriggeredTimetable):
             raise DagError("AssetOrTimeSchedule: its timetable waits for assets itself. Combine them in assets=.")
-        if timetable.is_own:
-            raise DagError(
-                f"AssetOrTimeSchedule: {type(timetable).__name__} is a timetable of your own, which can only be a "
-                "schedule by itself. Use one of those that there are."
-            )
         self.timetable = timetable
-        self.summary = f"Asset or {timetable.summary}"
+        self.summary = f"Asset or {timetable.summary or type(timetable).__name__}"
         self.description = f"Triggered by assets or {timetable.description}"
         self.active_runs_limit = timetable.active_runs_limit  # type: ignore[misc]  # of the other, as in Airflow
         self.can_be_scheduled = timetable.can_be_scheduled  # type: ignore[misc]
+
+    def check(self) -> None:
+        """Ask the other timetable, when it is the user's own, whether it is valid."""
+        self.timetable.check()
 
     def next_run(
         self,
