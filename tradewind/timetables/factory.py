@@ -70,7 +70,7 @@ def timetable_for(
         return NullTimetable()
     if isinstance(schedule, timedelta | relativedelta):
         return (DeltaDataIntervalTimetable if create_cron_data_intervals else DeltaTriggerTimetable)(schedule)
-    if _is_of_assets(schedule):
+    if hasattr(schedule, "as_expression") or (isinstance(schedule, Collection) and not isinstance(schedule, str)):
         return AssetTriggeredTimetable(schedule)
     if not isinstance(schedule, str):
         raise DagError(
@@ -88,12 +88,6 @@ def timetable_for(
     if create_cron_data_intervals:
         return CronDataIntervalTimetable(schedule, timezone)
     return CronTriggerTimetable(schedule, timezone=timezone)
-
-
-def _is_of_assets(schedule: object) -> bool:
-    if isinstance(schedule, Collection) and not isinstance(schedule, str):
-        return all(hasattr(one, "as_expression") for one in schedule)
-    return hasattr(schedule, "as_expression")
 
 
 def from_spec(spec: TimetableSpec) -> Timetable:
