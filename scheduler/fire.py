@@ -121,7 +121,7 @@ def _make_room(tx: Connection, spec: DagSpec, new: NewRun, interval: DataInterva
         return True
     under_way = overlap.runs_under_way(tx, spec.dag_id)
     if policy == "cancel_other":
-        reason = f"cancelled, since run {new.run_id!r} is due (overlap='cancel_other')"
+        reason = overlap.reason_to_cancel(new.run_id)
         inbox.send(tx, [Message(pk, f"cancel:{new.run_id}", inbox.CANCEL, {"reason": reason}) for pk in under_way], now)
         return True
     room = 0 if policy == "skip" else 1

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
@@ -109,6 +110,25 @@ def test_the_run_that_is_due_ends_the_other(database):
     assert cancelled.reason == f"cancelled, since run {good.run_id!r} is due (overlap='cancel_other')"
 
 
+def test_a_run_that_made_room_does_not_count_as_a_failure(database):
+    first, second = TODAY - 2 * DAY, TODAY - DAY
+    spec = overlapping("cancel_other", first, second)
+    store(database, msgspec.structs.replace(spec, max_consecutive_failed_dag_runs=1))
+    outcomes: dict[datetime | None, Outcome | None] = {first: None, second: Outcome.SUCCESS}
+
+    with running_scheduler(database, lambda order: outcomes[order.logical_date]) as executor:
+        tick(database, "etl", first)
+        wait_until(lambda: bool(executor.orders), timeout=20)
+        tick(database, "etl", second)
+        wait_until(lambda: len(runs_of(database, "etl")) == 2, timeout=20)
+        wait_until(lambda: runs_of(database, "etl")[0].ended_at is not None, timeout=20)
+        wait_until(lambda: runs_of(database, "etl")[1].ended_at is not None, timeout=20)
+        wait_until(lambda: not failure_timers_of(database), timeout=20)
+
+    assert [run.state.value for run in runs_of(database, "etl")] == ["failed", "success"]
+    assert not is_paused(database)
+
+
 def test_a_tick_that_was_left_out_is_not_made_later(database):
     """The DAG file is read again, or the DAG paused and unpaused, when nothing is under way any more."""
     release = threading.Event()
@@ -139,6 +159,24 @@ def test_backfills_and_other_dags_are_in_nobodys_way(database):
         wait_until(is_dealt_with(database, "etl", TODAY - DAY), timeout=20)
 
     assert TODAY - DAY in made(database)
+
+
+def test_excluded_days_and_the_window_leave_runs_out_and_jitter_only_moves_them(database):
+    excluded = (TODAY - 2 * DAY).date().isoformat()
+    policy = SchedulePolicy(catchup_window_seconds=3.5 * 86400, jitter_seconds=60, excluded=(excluded,))
+    spec = daily("etl", TODAY - 9 * DAY, policy=policy, end_date=(TODAY - DAY).isoformat())
+    store(database, spec)
+    with database.write() as tx:
+        dags.reschedule(tx, "etl", TODAY + DAY / 4)
+        ring(tx, "dag")
+
+    with running_scheduler(database):
+        wait_until(lambda: TODAY - DAY in made(database), timeout=20)
+        wait_until(lambda: all(run.ended_at for run in runs_of(database, "etl")), timeout=20)
+
+    assert made(database) == [TODAY - 3 * DAY, TODAY - DAY]
+    (delay,) = {run.run_after - run.logical_date for run in runs_of(database, "etl") if run.logical_date}
+    assert timedelta(0) <= delay < timedelta(seconds=60)
 
 
 # --- failures in a row -------------------------------------------------------------------------------------------

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, and_, select
 
 from tradewind.metadata.models import DagRun
 from tradewind.model.states import RunState, RunType
+
+_MADE_ROOM: Final = "cancelled, since run "
+
+
+def reason_to_cancel(run_id: str) -> str:
+    """Return why a run is ended for which another, that is due, has no room beside it."""
+    return f"{_MADE_ROOM}{run_id!r} is due (overlap='cancel_other')"
+
+
+def has_made_room() -> ColumnElement[bool]:
+    """Return the condition that a run failed only since it was ended for another."""
+    return and_(DagRun.state == RunState.FAILED, DagRun.reason.startswith(_MADE_ROOM, autoescape=True))
 
 
 def runs_under_way(tx: Connection, dag_id: str) -> list[int]:
