@@ -15,13 +15,10 @@ VALUES = {
     "access_control": "{'team': {'can_read'}}",
     "disable_bundle_versioning": "True",
     "executor_config": "{'pod': 1}",
-    "ignore_first_depends_on_past": "True",
-    "map_index_template": "'{{ x }}'",
     "rerun_with_latest_version": "True",
     "resources": "{'cpus': 1}",
     "sla": "timedelta(hours=1)",
     "sla_miss_callback": "print",
-    "wait_for_past_depends_before_skipping": "True",
 }
 
 
