@@ -45,7 +45,7 @@ def build_context(order: AttemptOrder, dag: DAG, task: BaseOperator, channel: Ta
         "task_reschedule_count": order.part,
     }
     context = Context(values)
-    context.work_out_later({**_previous(channel), **asset_names(order, channel, context)})
+    context.work_out_later({**_previous(order, channel), **asset_names(order, channel, context)})
     ti.context = context
     return context
 
@@ -54,7 +54,7 @@ def build_run_context(order: AttemptOrder, dag: DAG, channel: TaskChannel) -> Co
     """Return the context of a run as a whole: what :func:`build_context` gives, without the names of a task."""
     values = _of_run(order, dag, DagRun(order), channel)
     values["params"] = dag.params.resolved_with(order.conf) if dag.params else dict(order.conf)
-    return Context(values, _previous(channel))
+    return Context(values, _previous(order, channel))
 
 
 def _of_run(order: AttemptOrder, dag: DAG, run: DagRun, channel: TaskChannel) -> dict[str, Any]:
@@ -76,8 +76,8 @@ def _of_run(order: AttemptOrder, dag: DAG, run: DagRun, channel: TaskChannel) ->
 
 
 def _key(order: AttemptOrder) -> str:
-    day = order.logical_date or order.run_after
-    return f"{order.dag_id}__{order.task_id}__{day:%Y%m%d}"
+    of_run = order.run_id if order.logical_date is None else f"{order.logical_date:%Y%m%d}"
+    return f"{order.dag_id}__{order.task_id}__{of_run}"
 
 
 def params_of(conf: dict[str, Any], dag: DAG, task: BaseOperator) -> dict[str, Any]:
@@ -94,8 +94,11 @@ def params_of(conf: dict[str, Any], dag: DAG, task: BaseOperator) -> dict[str, A
     return merged.resolved_with(conf)
 
 
-def _previous(channel: TaskChannel) -> dict[str, Callable[[], Any]]:
-    """The names that describe the last successful run; one question answers them all."""
+def _previous(order: AttemptOrder, channel: TaskChannel) -> dict[str, Callable[[], Any]]:
+    """The names that describe the last successful run; one question answers them all.
+
+    Those of its data exist only when this run has a logical date.
+    """
     answer: list[Any] = []
 
     def ask(attribute: str) -> Callable[[], datetime | None]:
@@ -106,9 +109,8 @@ def _previous(channel: TaskChannel) -> dict[str, Callable[[], Any]]:
 
         return value
 
-    return {
-        "prev_data_interval_start_success": ask("data_interval_start"),
-        "prev_data_interval_end_success": ask("data_interval_end"),
-        "prev_start_date_success": ask("started_at"),
-        "prev_end_date_success": ask("ended_at"),
-    }
+    names = {"prev_start_date_success": ask("started_at"), "prev_end_date_success": ask("ended_at")}
+    if order.logical_date is not None:
+        names["prev_data_interval_start_success"] = ask("data_interval_start")
+        names["prev_data_interval_end_success"] = ask("data_interval_end")
+    return names

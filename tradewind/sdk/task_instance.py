@@ -138,7 +138,7 @@ class RunningTask(LooksAtRuns):
             task_ids: one task id, several, or None for this task.
             dag_id: of another DAG, which is looked up in the run with the same id unless ``run_id`` is given.
             key: the key; by default the returned value.
-            include_prior_dates: look in earlier runs as well, newest first.
+            include_prior_dates: look in earlier runs as well. A list of them begins with the oldest run.
             session: ignored; it is part of Airflow's signature.
             map_indexes: one index, several, or None for a task that is not mapped. Left out, every index is looked at.
             default: stands for an index in ``map_indexes`` that left nothing. As in Airflow 3.3 it stands for nothing
@@ -167,6 +167,9 @@ class RunningTask(LooksAtRuns):
         if indexes is not None:
             values = _values_at(wanted, indexes, found, default)
             return values[0] if single and (map_indexes is None or isinstance(map_indexes, int)) else values
+        if include_prior_dates:  # they come newest run first
+            age = {run_id: number for number, run_id in enumerate(dict.fromkeys(one.run_id for one in found))}
+            found = sorted(found, key=lambda one: -age[one.run_id])
         values = _all_values(wanted, found, by_index=not include_prior_dates)
         return values[0] if single and len(values) == 1 else values
 

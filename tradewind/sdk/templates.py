@@ -158,7 +158,8 @@ class Renderer:
         for name in self._context.unasked():
             if name in text:
                 self._context[name]
-        return self._environment.from_string(text).render(self._context)
+        rendered: Any = self._environment.from_string(text).render(self._context)
+        return "" if rendered is None and not text else rendered  # of no nodes Jinja makes None, not a text
 
     def _render_object(self, value: Any, seen: frozenset[int]) -> Any:
         fields = getattr(value, "template_fields", None)
