@@ -330,7 +330,7 @@ def test_indexes_are_named_by_what_the_task_has_found_out():
 
         @task(map_index_template="{{ mine }}")
         def named(x):
-            get_current_context()["mine"] = f"v{x}"  # type: ignore[index]
+            get_current_context()["mine"] = f"v{x}"
             if x == 2:
                 raise ValueError("no twos")
 

@@ -244,7 +244,8 @@ def test_an_output_given_late_is_wired_by_the_time_of_the_spec():
 @pytest.mark.parametrize("name", ["depends_on_past", "wait_for_downstream"])
 def test_what_a_task_asks_of_the_run_before_is_kept(name):
     made = DAG("etl")
-    EmptyOperator(task_id="it", dag=made, **{name: True})
+    said: dict[str, Any] = {name: True}
+    EmptyOperator(task_id="it", dag=made, **said)
 
     (spec,) = to_spec(made).tasks
 

@@ -67,7 +67,9 @@ def test_between_two_looks_it_holds_no_slot(database: Database) -> None:
 def test_a_retry_of_a_sensor_begins_anew(database: Database) -> None:
     spec = dag("etl", task("a", retries=1, retry_delay_seconds=0))
     run = add_run(database, store(database, spec), "etl")
-    ends = {(1, 0): again(), (1, 1): Outcome.FAILED, (2, 0): again(), (2, 1): Outcome.SUCCESS}
+    ends: dict[tuple[int, int], Outcome | tuple[Outcome, Aftermath]] = {
+        (1, 0): again(), (1, 1): Outcome.FAILED, (2, 0): again(), (2, 1): Outcome.SUCCESS,
+    }  # fmt: skip
     with running_scheduler(database, lambda o: ends[o.try_number, o.part]) as executor:
         wait_until(is_over(database, run))
 
@@ -81,9 +83,16 @@ def test_a_deferred_task_comes_back_with_the_event(database: Database) -> None:
     run = add_run(database, store(database, dag("etl", task("a"))), "etl")
     with running_scheduler(database, by_part(deferred(), deferred(), Outcome.SUCCESS)) as executor:
         for number in (1, 2):
-            wait_until(lambda n=number: len(executor.orders) == n and states(database, run) == {"a": "deferred"})
+
+            def waits_again(number: int = number) -> bool:
+                return len(executor.orders) == number and states(database, run) == {"a": "deferred"}
+
+            def is_back(number: int = number) -> bool:
+                return len(executor.orders) > number
+
+            wait_until(waits_again)
             say_over(database, run, executor.orders[-1].attempt_id, event=f'"event {number}"')
-            wait_until(lambda n=number: len(executor.orders) > n)
+            wait_until(is_back)
         wait_until(is_over(database, run))
 
     assert [o.resume for o in executor.orders] == [

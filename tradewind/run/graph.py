@@ -125,11 +125,12 @@ def _required_setups(graph: DagGraph) -> dict[str, tuple[str, ...]]:
     """
     required: dict[str, list[str]] = {}
     for setup in (task for task in graph.tasks.values() if task.is_setup):
-        below = nx.descendants(graph.digraph, setup.task_id)
-        teardowns = {t for t in graph.downstream[setup.task_id] if graph.tasks[t].is_teardown}
+        below: set[str] = nx.descendants(graph.digraph, setup.task_id)
+        teardowns = [t for t in graph.downstream[setup.task_id] if graph.tasks[t].is_teardown]
+        if teardowns:
+            below &= set().union(*(nx.ancestors(graph.digraph, t) for t in teardowns))
         for task_id in below:
-            in_scope = not teardowns or not teardowns.isdisjoint(nx.descendants(graph.digraph, task_id))
-            if in_scope and not graph.tasks[task_id].is_teardown:
+            if not graph.tasks[task_id].is_teardown:
                 required.setdefault(task_id, []).append(setup.task_id)
     return {task_id: tuple(required[task_id]) for task_id in graph.tasks if task_id in required}
 

@@ -14,7 +14,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum, Flag
 from importlib import import_module
@@ -130,8 +130,13 @@ def _plain_instance(value: Any, path: str) -> Any:
     if isinstance(value, datetime):  # other subclasses than pendulum's come back as the plain class
         plain = _datetime(value, path)
         return _marked("pendulum", plain) if kind.__module__.startswith("pendulum.") else plain
+    if isinstance(value, date) and kind.__module__.startswith("pendulum."):
+        return _marked("pendulum_date", value.isoformat())
     if isinstance(value, timedelta):
         return _WRITERS[timedelta](value, path)
+    if isinstance(value, ZoneInfo) and value.key:  # one that was read from a file has no name
+        by = "pendulum_zone" if kind.__module__.startswith("pendulum.") else "zone"
+        return _marked(by, value.key)
     if hasattr(kind, "__from_xcom__"):
         return _marked("object", [_class_path(kind, path), _plain(value.__to_xcom__(), path)])
     for plain, make in _PLAIN_KINDS:  # subclasses of them, e.g. the texts of HTTP headers, come back as the plain kind
@@ -146,6 +151,7 @@ _PLAIN_KINDS: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
     (float, float.__float__),
     (dict, dict),
     (list, list),
+    (tuple, tuple),
 )
 
 
@@ -226,7 +232,20 @@ def _read_pendulum(value: Any) -> datetime:
     """A date that was pendulum's comes back as pendulum's, so that whoever gets it can go on calculating with it."""
     import pendulum  # imported when first used: 20 ms
 
-    return pendulum.instance(_restore(value))
+    when: datetime = pendulum.instance(_restore(value))
+    return when
+
+
+def _read_pendulum_date(value: str) -> date:
+    import pendulum
+
+    return pendulum.Date.fromisoformat(value)
+
+
+def _read_pendulum_zone(value: str) -> tzinfo:
+    import pendulum
+
+    return pendulum.timezone(value)
 
 
 def _read_object(value: Any) -> Any:
@@ -306,5 +325,8 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "dataclass": _read_dataclass,
     "pydantic": _read_pydantic,
     "pendulum": _read_pendulum,
+    "pendulum_date": _read_pendulum_date,
+    "pendulum_zone": _read_pendulum_zone,
+    "zone": ZoneInfo,
     "object": _read_object,
 }
