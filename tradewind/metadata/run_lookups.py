@@ -153,9 +153,7 @@ def _tasks(query: _Query, wanted: CountTasks | ListTasks) -> _Query:
     return _of_runs(query, wanted.logical_dates, wanted.run_ids)
 
 
-def _of_runs(
-    query: _Query, logical_dates: Collection[datetime] | None, run_ids: Collection[str] | None
-) -> _Query:
+def _of_runs(query: _Query, logical_dates: Collection[datetime] | None, run_ids: Collection[str] | None) -> _Query:
     if logical_dates:
         query = query.where(_RUN.logical_date.in_(logical_dates))
     if run_ids:
