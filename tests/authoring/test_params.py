@@ -110,3 +110,18 @@ def test_params_in_default_args_are_the_dags():
         EmptyOperator(task_id="it")
 
     assert made.params.dump() == {"a": 1, "b": 2}
+
+
+def test_a_task_knows_the_params_of_its_dag_and_in_a_run_their_values():
+    seen = []
+    with DAG("etl", params={"a": 1, "b": Param("x", type="string")}) as dag:
+        work = PythonOperator(
+            task_id="it",
+            python_callable=lambda text, task: seen.extend([text, dict(task.params)]),
+            op_args=["{{ task.params.a }} {{ task.params }} {{ dag.params }}"],
+            params={"b": "own"},
+        )
+    Rehearsal(dag, conf={"a": 7, "new": 8}).attempt("it")
+
+    assert dict(work.params) == {"a": 1, "b": "own"}
+    assert seen == ["7 {'a': 7, 'b': 'own'} {'a': 1, 'b': 'x'}", {"a": 7, "b": "own"}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import jinja2
 import pytest
@@ -218,3 +219,44 @@ def test_an_output_inside_a_longer_text_is_pulled():
     run.all()
 
     assert run.xcoms("say") == {"return_value": "got rows!"}
+
+
+class Renders(BaseOperator):
+    """Renders what it makes up while it runs."""
+
+    template_fields = ("text",)
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.text = None
+
+    def execute(self, context):
+        self.text = "{{ ds_nodash }} {{ shout('x') }}"
+        self.render_template_fields(context)
+        parts = self.render_template(["{{ params.a }}", {"k": "{{ run_id }}"}], context)
+        own = self.render_template("{{ word }} {{ dag.dag_id }}", {"word": "hi", "dag": self.dag})
+        return [self.text, parts, own, self.get_template_env().from_string("{{ shout('y') }}").render()]
+
+
+def test_an_operator_renders_what_it_makes_up_while_it_runs():
+    with DAG("etl", user_defined_macros={"shout": str.upper}, params={"a": 1}) as made:
+        Renders(task_id="it")
+    run = Rehearsal(made)
+    run.attempt("it")
+
+    assert run.xcoms("it")["return_value"] == ["20240305 X", ["1", {"k": "manual__1"}], "hi etl", "Y"]
+
+
+def test_the_start_is_told_in_utc():
+    berlin = ZoneInfo("Europe/Berlin")
+
+    assert rendered("{{ dag.start_date }} {{ task.start_date }} {{ dag.timezone }}", dag={}, start_date=None) == (
+        "2024-01-01 00:00:00+00:00 2024-01-01 00:00:00+00:00 UTC"
+    )
+    with DAG("here", start_date=datetime(2024, 1, 1, tzinfo=berlin), end_date=datetime(2024, 7, 1)) as made:
+        task_there = PythonOperator(task_id="it", python_callable=print, start_date=datetime(2024, 1, 2))
+
+    assert str(made.start_date) == "2023-12-31 23:00:00+00:00"
+    assert str(made.end_date) == "2024-06-30 22:00:00+00:00"
+    assert str(task_there.start_date) == "2024-01-01 23:00:00+00:00"
+    assert made.timezone is berlin

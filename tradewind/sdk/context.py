@@ -25,9 +25,15 @@ if TYPE_CHECKING:
 def build_context(order: AttemptOrder, dag: DAG, task: BaseOperator, channel: TaskChannel) -> Context:
     """Return the context of one attempt.
 
+    ``task`` is a copy made for this attempt: its params get the values of the run, as in Airflow.
+
     Raises:
         ParamValidationError: the run's conf does not fit the params of the DAG or the task.
     """
+    params = params_of(order.conf, dag, task)
+    task.params = task.params.__copy__()
+    for name in order.conf.keys() & task.params.keys():
+        task.params[name] = params[name]
     run = DagRun(order)
     ti = RunningTask(order, task, run, channel)
     values: dict[str, Any] = {
@@ -36,7 +42,7 @@ def build_context(order: AttemptOrder, dag: DAG, task: BaseOperator, channel: Ta
         "ti": ti,
         "task_instance": ti,
         "task_instance_key_str": _key(order),
-        "params": params_of(order.conf, dag, task),
+        "params": params,
         "inlets": getattr(task, "inlets", None) or [],
         "outlets": getattr(task, "outlets", None) or [],
         "map_index_template": task.map_index_template,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Unpack
 
@@ -19,17 +19,21 @@ from tradewind.sdk.edges import Node
 from tradewind.sdk.exceptions import DagArgumentError, TaskDeferralError, TaskDeferralTimeout, TaskDeferred
 from tradewind.sdk.operator_arguments import ARGUMENTS, HOOKS, Argument, OperatorArguments
 from tradewind.sdk.operator_making import ClassOnly, OperatorMeta, is_being_unmapped
+from tradewind.sdk.params import ParamsDict
 from tradewind.sdk.setup_teardown import Scope, close_scope, current_scope, drop_scope, open_scope
 from tradewind.sdk.signatures import signature_of
 from tradewind.sdk.xcom_arg import XComArg, find_outputs
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from tradewind.sdk.context import Context
     from tradewind.sdk.dag import DAG
     from tradewind.sdk.expand_input import ExpandInput
     from tradewind.sdk.mapped_operator import OperatorPartial
     from tradewind.sdk.retry_policy import RetryPolicy
     from tradewind.sdk.task_group import TaskGroup
+    from tradewind.sdk.templates import Renderer
     from tradewind.sdk.triggers.base import BaseTrigger, StartTriggerArgs
     from tradewind.sdk.weights import PriorityWeightStrategy
 
@@ -93,6 +97,8 @@ class BaseOperator(Node, metaclass=OperatorMeta):
             else:
                 value = self._check_default(argument, name, defaults[name], dag)
             setattr(self, attribute, value)
+        if dag is not None and dag.params:
+            self.params = ParamsDict({**dag.params.declared(), **self.params.declared()})
         if self.wait_for_downstream:
             self.depends_on_past = True  # waiting for what is below the past task means waiting for that task
         self.label = self.task_display_name or own_id
@@ -102,6 +108,7 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         self.dag: DAG | None = None
         self.task_group: TaskGroup | None = group or current_group(dag) or (dag.task_group if dag else None)
         self.task_id = self.task_group.child_id(own_id) if self.task_group else own_id
+        arguments.check_length(self.who, "task_id with its groups", self.task_id, arguments.MAX_ID_LENGTH)
         if is_being_unmapped(self):  # the mapped task stands in the DAG already
             self.dag = dag
             return
@@ -440,6 +447,27 @@ class BaseOperator(Node, metaclass=OperatorMeta):
 
     def prepare_template(self) -> None:
         """Change template fields after their files were read and before they are rendered; for subclasses."""
+
+    def get_template_env(self, dag: DAG | None = None) -> Environment:
+        """Return the Jinja environment in which the fields of the task are rendered: that of ``dag``, or of its own."""
+        from tradewind.sdk.templates import environment_for  # late: only tasks with templates need Jinja2
+
+        return environment_for(self, dag or self._dag_or_raise())
+
+    def render_template(self, content: Any, context: Mapping[str, Any], jinja_env: Environment | None = None) -> Any:
+        """Return ``content`` with the templates in it rendered: a text, or a list, dict... of them."""
+        return self._renderer(context, jinja_env).render_value(content)
+
+    def render_template_fields(self, context: Mapping[str, Any], jinja_env: Environment | None = None) -> None:
+        """Render the template fields once more, after ``execute`` has set them."""
+        self._renderer(context, jinja_env).render_fields()
+
+    def _renderer(self, context: Mapping[str, Any], environment: Environment | None) -> Renderer:
+        from tradewind.sdk.context_values import Context
+        from tradewind.sdk.templates import Renderer
+
+        known = context if isinstance(context, Context) else Context({"dag": self._dag_or_raise(), **context})
+        return Renderer(self, known, environment)
 
     def concrete(self, context: Context) -> BaseOperator:
         """Return what is run in this context: itself, or of a mapped task the task of the index that runs."""

@@ -151,7 +151,7 @@ class ParamsDict(MutableMapping[str, Any]):
         return ParamsDict(self, self.suppress_exception)
 
     def __repr__(self) -> str:
-        return f"ParamsDict({self._params!r})"
+        return repr({name: None if param.value is NO_DEFAULT else param.value for name, param in self._params.items()})
 
     def dump(self) -> dict[str, Any]:
         """Return the values, each checked."""

@@ -50,6 +50,16 @@ def environment_of(dag: DAG, *, native: bool) -> jinja2.Environment:
     return environment
 
 
+def environment_for(task: BaseOperator | BaseNotifier, dag: DAG) -> jinja2.Environment:
+    """Return the Jinja environment of a task or notifier in a DAG."""
+    return environment_of(dag, native=_is_native(task, dag))
+
+
+def _is_native(task: BaseOperator | BaseNotifier, dag: DAG) -> bool:
+    own = task.render_template_as_native_obj
+    return dag.render_template_as_native_obj if own is None else own
+
+
 _MAY_CHANGE: Final = re.compile(r"[{\r\n]")
 """What Jinja changes with the settings of Airflow: braces, and line ends. A text without them spares an environment."""
 
@@ -66,8 +76,7 @@ class Renderer:
         self._task, self._context = task, context
         self._made = environment
         dag: DAG = context["dag"]
-        own = task.render_template_as_native_obj
-        self._is_native = dag.render_template_as_native_obj if own is None else own
+        self._is_native = _is_native(task, dag)
         self._endings = tuple(task.template_ext)
         self._read: set[str] = set()  # fields whose text came from a file already
         self._reads_files = True
