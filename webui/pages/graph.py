@@ -133,7 +133,7 @@ def task_note(line: TaskSum, seconds: float | None) -> str:
     words = [f"{line.done} of {line.size}" if line.is_mapped else state_word(line.state)]
     if line.is_mapped and line.state not in (TaskState.SUCCESS, TaskState.NONE):
         words.append(f"{line.states[line.state]} {state_word(line.state)}")
-    if seconds is not None and line.state is not TaskState.UP_FOR_RETRY:
+    if seconds is not None and line.state is not TaskState.UP_FOR_RETRY and len(words) == 1:
         words.append(duration(seconds))
     if line.try_number > 1 and not line.is_mapped:
         words.append(f"try {line.try_number}")

@@ -236,7 +236,7 @@ function note(box, group, states, state) {
   if (group) { text.textContent = `${states.filter((task) => task[0] === "success").length} of ${members[group].length} done`; return; }
   const [, tries, start, end, counts] = states[0];
   const words = counts ? mapped(counts, state) : [word(state)];
-  if (start && state !== "up_for_retry") words.push(duration(Math.max(0, (end || Date.now() / 1000) - start)));
+  if (start && state !== "up_for_retry" && words.length === 1) words.push(duration(Math.max(0, (end || Date.now() / 1000) - start)));
   if (tries > 1 && !counts) words.push(`try ${tries}`);
   text.textContent = words.join(" · ");
 }
