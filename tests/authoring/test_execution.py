@@ -444,3 +444,32 @@ def test_running_a_task_leaves_the_interpreter_as_it_was():
     run.attempt("it")
 
     assert (list(sys.path), signal.getsignal(signal.SIGALRM), logging.root.handlers[:]) == before
+
+
+def test_a_function_gets_only_the_arguments_that_it_has_parameters_for(caplog):
+    with DAG("etl") as made:
+        PythonOperator(task_id="it", python_callable=lambda a, ds: [a, ds], op_kwargs={"a": 1, "more": 2})
+    run = Rehearsal(made)
+    run.attempt("it")
+
+    assert run.xcoms("it") == {"return_value": [1, "2024-03-05"]}
+    assert "no such parameter: more" in caplog.text
+
+
+def test_a_function_finds_its_run_in_the_environment(monkeypatch):
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    with DAG("etl", default_args={"owner": "ada"}) as made:
+        PythonOperator(
+            task_id="it", python_callable=lambda: {k: v for k, v in os.environ.items() if "AIRFLOW_CTX" in k}
+        )
+    run = Rehearsal(made)
+    run.attempt("it", 2)
+
+    assert run.xcoms("it")["return_value"] == {
+        "AIRFLOW_CTX_DAG_OWNER": "ada",
+        "AIRFLOW_CTX_DAG_ID": "etl",
+        "AIRFLOW_CTX_TASK_ID": "it",
+        "AIRFLOW_CTX_LOGICAL_DATE": "2024-03-05T02:00:00+00:00",
+        "AIRFLOW_CTX_TRY_NUMBER": "2",
+        "AIRFLOW_CTX_DAG_RUN_ID": "manual__1",
+    }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import jinja2
+import pendulum
 import pytest
 
 from tests.authoring.support import Rehearsal, load, only
@@ -260,3 +261,5 @@ def test_the_start_is_told_in_utc():
     assert str(made.end_date) == "2024-06-30 22:00:00+00:00"
     assert str(task_there.start_date) == "2024-01-01 23:00:00+00:00"
     assert made.timezone is berlin
+    paris = DAG("there", start_date=pendulum.datetime(2024, 3, 30, tz="Europe/Paris")).start_date
+    assert str(paris + timedelta(days=2)) == "2024-03-31 23:00:00+00:00"  # pendulum's, so that it goes on as one

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tradewind.plugins import load, policies
+from tradewind.sdk.run_variables import context_variables
 from tradewind.sdk.states import TaskInstanceState
 from tradewind.sdk.traceback_text import user_traceback
 
@@ -27,9 +28,9 @@ class TaskRunnerMarker:
 
 
 def tell_start(context: Context) -> None:
-    """A task is about to be executed: give it the environment that policies add, and tell the listeners."""
-    for name, value in policies.context_variables(context).items():
-        os.environ[name] = value
+    """A task is about to be executed: give it the environment of its run and of policies, and tell the listeners."""
+    os.environ.update(context_variables(context))
+    os.environ.update(policies.context_variables(context))
     if not load.current().plugins:
         return
     _tell("on_starting", component=TaskRunnerMarker())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, tzinfo
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -13,7 +13,8 @@ from tradewind.sdk import arguments, zones
 from tradewind.sdk.calendars import excluded_days
 from tradewind.sdk.current import pop_dag, pop_group, push_dag, push_group
 from tradewind.sdk.dag_arguments import ARGUMENTS, RENAMED, DagArguments
-from tradewind.sdk.params import ParamsDict
+from tradewind.sdk.graph import check_acyclic
+from tradewind.sdk.params import NO_DEFAULT, DagParam, ParamsDict
 from tradewind.sdk.task_group import TaskGroup
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ class DAG:
         self.start_date = self.start_date or self._default_date("start_date")
         self.end_date = self.end_date or self._default_date("end_date")
         self.timezone: tzinfo = zones.zone_of(self.who, self.start_date or self.end_date)
-        self.start_date = zones.aware(self.start_date, self.timezone)
-        self.end_date = zones.aware(self.end_date, self.timezone)
+        self.start_date = zones.in_utc(self.start_date, self.timezone)
+        self.end_date = zones.in_utc(self.end_date, self.timezone)
 
     def _settle_policy(self, given: Mapping[str, Any]) -> None:
         """Let the wishes about runs that meet or fail say the same in other arguments."""
@@ -111,9 +112,10 @@ class DAG:
             self.max_active_runs = 1
 
     def _default_date(self, name: str) -> datetime | None:
-        date: datetime | None = arguments.optional_instant(
-            self.who, f"default_args[{name!r}]", self.default_args.get(name)
-        )
+        given = self.default_args.get(name)
+        if isinstance(given, str):
+            given = self.default_args[name] = zones.instant(f"{self.who}: default_args[{name!r}]", given)
+        date: datetime | None = arguments.optional_instant(self.who, f"default_args[{name!r}]", given)
         return date
 
     # --- schedule --------------------------------------------------------------------------------
@@ -150,10 +152,15 @@ class DAG:
         if task.task_group is None:
             task.task_group = self.task_group
         # As in Airflow: a task lives within its DAG's dates, whatever it says itself.
-        task.start_date = zones.later(zones.aware(task.start_date, self.timezone), self.start_date)
-        task.end_date = zones.earlier(zones.aware(task.end_date, self.timezone), self.end_date)
+        task.start_date = zones.later(zones.in_utc(task.start_date, self.timezone), self.start_date)
+        task.end_date = zones.earlier(zones.in_utc(task.end_date, self.timezone), self.end_date)
         task.task_group.children[task.task_id] = task
         self.task_dict[task.task_id] = task
+
+    def add_tasks(self, tasks: Iterable[BaseOperator]) -> None:
+        """Take several tasks into the DAG; errors as with :meth:`add_task`."""
+        for task in tasks:
+            self.add_task(task)
 
     def add_group(self, group: TaskGroup) -> None:
         """Take ``group`` into the DAG; its id was found to be free."""
@@ -200,6 +207,24 @@ class DAG:
             names = ", ".join(list(self.task_dict)[:10]) + (", ..." if len(self.task_dict) > 10 else "")
             mend = f"It has: {names}." if names else "It has no tasks."
             raise NotFound("Task", task_id, self.task_dict, mend, within=f"of DAG {self.dag_id!r}") from None
+
+    def topological_sort(self) -> list[BaseOperator]:
+        """Return the tasks in an order in which they could run.
+
+        Raises:
+            DagCycle: there is none.
+        """
+        return [self.task_dict[task_id] for task_id in check_acyclic(self)]
+
+    def param(self, name: str, default: Any = NO_DEFAULT) -> DagParam:
+        """Return the promise of a param's value in the run to come: an argument of a task.
+
+        Args:
+            default: declares the param, or replaces its default; left out, it is one that the DAG or the run has.
+        """
+        if default is not NO_DEFAULT:
+            self.params[name] = default
+        return DagParam(name)
 
     @property
     def owner(self) -> str:

@@ -7,7 +7,7 @@ operator itself is made in the task process, once for the index that runs.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tradewind.sdk import arguments
@@ -181,6 +181,7 @@ class MappedOperator(BaseOperator):
             same: Mapping[str, Any] = self.partial_kwargs.get("op_kwargs", {})
             self._check_distinct(same, values)
             kwargs["op_kwargs"] = {**same, **values}
+            _check_accepted(self.partial_kwargs["python_callable"], kwargs["op_kwargs"])
         else:
             self._check_distinct(UNMAPPABLE | self.partial_kwargs.keys() - {"params"}, values)
             kwargs |= values  # params are merged
@@ -218,6 +219,16 @@ def _defaults_of(operator_class: type[BaseOperator], given: Mapping[str, Any]) -
                 if name in ARGUMENTS and name not in known and parameter.default is not parameter.empty:
                     found[name] = parameter.default
     return found
+
+
+def _check_accepted(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    """Raise a TypeError, as Python would, when a ``@task`` function is given an argument that it does not have."""
+    parameters = signature_of(function).parameters
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return
+    for name in given:
+        if name not in parameters:
+            raise TypeError(f"{function.__name__}() got an unexpected keyword argument {str(name)!r}")
 
 
 def _merged_params(own: ParamsDict, given: Any) -> ParamsDict:

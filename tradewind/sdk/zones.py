@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tradewind.errors import DagError
@@ -49,11 +49,34 @@ def zone_name(zone: tzinfo) -> str:
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
 
 
+def instant(who: str, text: str) -> datetime:
+    """Return the date that an ISO 8601 text names, with its time zone when it has one.
+
+    Raises:
+        DagError: it names none; the message begins with ``who``.
+    """
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise DagError(f"{who} is {text!r}, which is no date. Write it like '2026-01-31' or as a datetime.") from None
+
+
 def aware(date: datetime | None, zone: tzinfo) -> datetime | None:
     """Return ``date`` with a time zone: its own, else ``zone``."""
     if date is None or date.tzinfo is not None:
         return date
     return date.replace(tzinfo=zone)
+
+
+def in_utc(date: datetime | None, zone: tzinfo) -> datetime | None:
+    """Return the instant of ``date`` in UTC, as templates see it; without a zone it is a date of ``zone``."""
+    found = aware(date, zone)
+    if found is None:
+        return None
+    # Pendulum's dates lose their zone in calculations unless it is one of pendulum's.
+    to_zone = getattr(found, "in_timezone", None)
+    in_its_utc: datetime = found.astimezone(UTC) if to_zone is None else to_zone("UTC")
+    return in_its_utc
 
 
 def later(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -12,6 +12,7 @@ from tradewind.sdk.exceptions import AirflowException, AirflowSkipException
 from tradewind.sdk.hooks.subprocess import SubprocessHook, SubprocessResult
 from tradewind.sdk.operator import BaseOperator
 from tradewind.sdk.operator_arguments import OperatorArguments
+from tradewind.sdk.run_variables import context_variables
 
 if TYPE_CHECKING:
     from tradewind.sdk.context import Context
@@ -123,19 +124,3 @@ def _codes(value: int | Container[int] | None) -> Container[int]:
     if value is None:
         return ()
     return (value,) if isinstance(value, int) else value
-
-
-def context_variables(context: Context) -> dict[str, str]:
-    """Return the variables by which a command knows which task of which run it is; names as in Airflow."""
-    if "ti" not in context:  # a unit test's context may be empty
-        return {}
-    ti, date = context["ti"], context["dag_run"].logical_date
-    found = {
-        "AIRFLOW_CTX_DAG_OWNER": context["task"].owner,
-        "AIRFLOW_CTX_DAG_ID": ti.dag_id,
-        "AIRFLOW_CTX_TASK_ID": ti.task_id,
-        "AIRFLOW_CTX_LOGICAL_DATE": date.isoformat() if date else None,
-        "AIRFLOW_CTX_TRY_NUMBER": str(ti.try_number),
-        "AIRFLOW_CTX_DAG_RUN_ID": ti.run_id,
-    }
-    return {name: value for name, value in found.items() if value}

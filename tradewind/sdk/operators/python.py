@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, ClassVar, Unpack, cast
+from typing import Any, ClassVar, Final, Unpack, cast
 
 from tradewind.sdk import arguments
 from tradewind.sdk.assets.yields import run_through
@@ -14,6 +15,8 @@ from tradewind.sdk.exceptions import DagArgumentError
 from tradewind.sdk.operator import BaseOperator
 from tradewind.sdk.operator_arguments import OperatorArguments
 from tradewind.sdk.signatures import signature_of
+
+log: Final = logging.getLogger("airflow.task")
 
 
 class PythonOperator(BaseOperator):
@@ -98,6 +101,8 @@ def keyword_arguments(
 ) -> dict[str, Any]:
     """Return the keyword arguments of a call: the given ones, and what ``function`` asks of the context by name.
 
+    Given ones for which it has no parameter are left out, as in Airflow.
+
     Raises:
         DagArgumentError: a positional argument takes the place of a parameter that the context fills.
     """
@@ -117,4 +122,7 @@ def keyword_arguments(
         return {name: value for name, value in {**context.everything(), **given}.items() if name not in taken}
     asked = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in taken]
     from_context = {name: context[name] for name in asked if name in context.names() and name not in given}
-    return {**from_context, **given}
+    strange = given.keys() - {*asked, *taken}
+    if strange:
+        log.warning("Not given to %s, which has no such parameter: %s", function, ", ".join(sorted(map(str, strange))))
+    return {**from_context, **{name: value for name, value in given.items() if name not in strange}}
