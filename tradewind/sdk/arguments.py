@@ -22,6 +22,7 @@ Check = Callable[[str, str, Any], Any]
 _ID: Final = re.compile(r"[\w.\-]+")
 _HERE: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
 MAX_ID_LENGTH: Final = 250
+MAX_GROUP_ID_LENGTH: Final = 200
 
 
 def wrong(who: str, name: str, value: Any, expected: str) -> DagArgumentError:
@@ -36,15 +37,20 @@ def check_id(who: str, name: str, value: Any) -> str:
     """Return ``value`` when it can name a DAG, task or group."""
     if not isinstance(value, str):
         raise wrong(who, name, value, "a text")
-    if len(value) > MAX_ID_LENGTH:
-        raise DagArgumentError(
-            f"{who}: {name} is {len(value)} characters long; at most {MAX_ID_LENGTH} are allowed. Shorten it."
-        )
+    check_length(who, name, value, MAX_ID_LENGTH)
     if not _ID.fullmatch(value):
         raise DagArgumentError(
             f"{who}: {name} {value!r} may hold only letters, digits, '_', '-' and '.', and not be empty. Rename it."
         )
     return value
+
+
+def check_length(who: str, name: str, value: str, most: int) -> None:
+    """Refuse an id that is longer than the metadata DB, or Airflow, holds."""
+    if len(value) > most:
+        raise DagArgumentError(
+            f"{who}: {name} is {len(value)} characters long; at most {most} are allowed. Shorten it."
+        )
 
 
 def instance(types: type | tuple[type, ...], words: str, *, optional: bool = False) -> Check:

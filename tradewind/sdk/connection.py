@@ -203,6 +203,12 @@ class Connection:
         flat = extra and all(isinstance(value, str) for value in extra.values())
         return urlencode(extra) if flat else urlencode({_EXTRA: self.extra})
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the connection as plain data, with ``extra`` as a dict; None stands for what it does not have."""
+        parts = ("conn_id", "conn_type", "description", "host", "login", "password", "schema", "port")
+        found = {name: getattr(self, name) for name in parts}
+        return {**found, "extra": self.extra_dejson} if self.extra else found
+
     def as_json(self) -> str:
         """Return the connection as a JSON object."""
         parts = ("conn_type", "description", "host", "login", "password", "schema", "port", "extra")

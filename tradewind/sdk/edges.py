@@ -111,6 +111,11 @@ def connect(upstream: Any, downstream: Any, label: str | None = None) -> None:
         DagArgumentError: one side is not a task, group, output or list of those; the tasks belong to different DAGs,
             or to none.
     """
+    if _has_labels(upstream) or _has_labels(downstream):  # a >> [Label("x"), Label("y")], which are wired one by one
+        for before in _listed(upstream):
+            for after in _listed(downstream):
+                _ = before >> after
+        return
     below = list(_nodes(downstream))
     befores = [task for node in _nodes(upstream) for task in node.leaves]
     afters = [task for node in below for task in node.roots]
@@ -140,6 +145,14 @@ def _link(before: BaseOperator, after: BaseOperator, label: str | None) -> None:
     after.upstream_task_ids.add(before.task_id)
     if label:
         dag.edge_labels[before.task_id, after.task_id] = label
+
+
+def _listed(side: Any) -> Sequence[Any]:
+    return side if isinstance(side, list | tuple) else [side]
+
+
+def _has_labels(side: Any) -> bool:
+    return any(isinstance(one, Label) for one in _listed(side))
 
 
 def _nodes(side: Any) -> Iterator[Node]:

@@ -35,8 +35,10 @@ from tradewind.sdk.exceptions import (
 )
 from tradewind.sdk.instants import pendulum_utc
 from tradewind.sdk.mapped_length import length_given
+from tradewind.sdk.operator import BaseOperator
 from tradewind.sdk.rendered import shown_fields
 from tradewind.sdk.signals import ends_on_sigterm, time_limit
+from tradewind.sdk.signatures import signature_of
 from tradewind.sdk.templates import Renderer
 from tradewind.sdk.traceback_text import one_line, user_traceback
 from tradewind.sdk.waiting import go_on, is_ended, let_go, start_from_trigger
@@ -47,7 +49,6 @@ if TYPE_CHECKING:
     from tradewind.model.orders import AttemptOrder
     from tradewind.sdk.channel import TaskChannel
     from tradewind.sdk.dag import DAG
-    from tradewind.sdk.operator import BaseOperator
     from tradewind.sdk.task_instance import RunningTask
 
 log: Final = logging.getLogger("airflow.task")
@@ -187,7 +188,10 @@ def _work(task: BaseOperator, context: Context, order: AttemptOrder, channel: Ta
     """Render, then execute with its hooks under the time limit; return what ``execute`` returned."""
     renderer = Renderer(task, context)
     renderer.read_files()
-    renderer.render_fields()
+    if type(task).render_template_fields is BaseOperator.render_template_fields:
+        renderer.render_fields()
+    else:  # a class that adds to it
+        task.render_template_fields(context)
     fields = shown_fields(task)
     if fields:
         channel.set_rendered_fields(fields)
@@ -205,8 +209,18 @@ def _work(task: BaseOperator, context: Context, order: AttemptOrder, channel: Ta
             value = run_through(value, context["outlet_events"])
     if task.post_execute_hook:
         task.post_execute_hook(context, value)
-    task.post_execute(context, value)
+    _after(task.post_execute, context, value)
     return value
+
+
+def _after(hook: Callable[..., Any], context: Context, value: Any) -> None:
+    """Call the ``post_execute`` of a class, which may take the result or not: Airflow 3 gives it the context alone."""
+    try:
+        signature_of(hook).bind(context, value)
+    except TypeError:
+        hook(context)
+    else:
+        hook(context, value)
 
 
 def _outputs(task: BaseOperator, context: Context, value: Any) -> tuple[XComValue, ...]:

@@ -72,6 +72,7 @@ class TaskGroup(Node):
                 )
             self.parent_group = parent_group or current_group(self.dag) or self.dag.task_group
             self.group_id = self._free_id(own_id, add_suffix_on_collision)
+            arguments.check_length("TaskGroup", "group_id", self.group_id, arguments.MAX_GROUP_ID_LENGTH)
             self.label = self.group_id.rsplit(".", 1)[-1]
             self.parent_group.children[self.group_id] = self
             self.dag.add_group(self)

@@ -152,6 +152,15 @@ class RunningTask(LooksAtRuns):
         """
         single = task_ids is None or isinstance(task_ids, str)
         wanted = [self.task_id if task_ids is None else str(task_ids)] if single else list(task_ids or ())
+        texts = [
+            ("key", key),
+            ("dag_id", dag_id or ""),
+            ("run_id", run_id or ""),
+            *(("task_ids", one) for one in wanted),
+        ]
+        for name, value in texts:
+            if not isinstance(value, str):
+                raise TypeError(f"xcom_pull(): {name} must be a text, not {value!r} ({type(value).__name__}).")
         indexes = _indexes(map_indexes)
         is_own = single and self._is_own(wanted[0], dag_id, run_id) and indexes in (None, [self.map_index])
         if is_own and key in self._ending:

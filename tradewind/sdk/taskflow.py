@@ -176,7 +176,7 @@ class TaskFactory:
                 "For a single task give all arguments in the call."
             )
         try:
-            self.__wrapped_signature__.bind(*args, **kwargs)
+            _bind(self, args, kwargs)
         except TypeError as error:
             raise DagArgumentError(
                 f"@task function {self.__name__}() was called with arguments that do not fit: {error}. "
@@ -283,6 +283,14 @@ class TaskFactory:
 
 
 _OF_EVERY_TASK: Final = ARGUMENTS.keys() | {"task_id", "dag", "task_group", "default_args"}
+
+
+def _bind(factory: TaskFactory, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Raise a TypeError unless a call fits: as written, or with what the context fills left out."""
+    try:
+        signature_of(factory.function).bind(*args, **kwargs)
+    except TypeError:
+        factory.__wrapped_signature__.bind(*args, **kwargs)
 
 
 def free_task_id(wanted: str, dag: DAG | None, group: TaskGroup | None) -> str:

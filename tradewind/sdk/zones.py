@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tradewind.errors import DagError
 from tradewind.sdk import defaults
+from tradewind.sdk.exceptions import DagArgumentError
 
 
 def zone_of(who: str, date: datetime | None) -> tzinfo:
@@ -53,12 +54,14 @@ def instant(who: str, text: str) -> datetime:
     """Return the date that an ISO 8601 text names, with its time zone when it has one.
 
     Raises:
-        DagError: it names none; the message begins with ``who``.
+        DagArgumentError: it names none; the message begins with ``who``.
     """
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise DagError(f"{who} is {text!r}, which is no date. Write it like '2026-01-31' or as a datetime.") from None
+        raise DagArgumentError(
+            f"{who} is {text!r}, which is no date. Write it like '2026-01-31' or as a datetime."
+        ) from None
 
 
 def aware(date: datetime | None, zone: tzinfo) -> datetime | None:

@@ -165,7 +165,16 @@ def _path_class() -> type:
             """Protocol and bucket."""
             return f"{self.protocol}://{self.container}"
 
+        def __to_xcom__(self) -> list[Any]:
+            return [str(self), self.protocol, dict(self.storage_options)]
+
+        @classmethod
+        def __from_xcom__(cls, kept: list[Any]) -> Any:
+            path, protocol, options = kept
+            return cls(path, protocol=protocol, **options)
+
     del UPath
+    ObjectStoragePath.__qualname__ = ObjectStoragePath.__name__  # found by this name in the module, as below
     return ObjectStoragePath
 
 

@@ -24,6 +24,7 @@ SDK: Final[dict[str, str]] = {
         "XComArg YearWindow asset chain chain_linear conf cross_downstream dag deadline_reference get_current_context "
         "get_parsing_context lineage literal macros result setup task task_group teardown"
     ),
+    "airflow.sdk.api.datamodels._generated": "TaskInstanceState",
     "airflow.sdk.bases.branch": "BaseBranchOperator BranchMixIn",
     "airflow.sdk.bases.decorator": (
         "DecoratedMappedOperator DecoratedOperator KeywordParameters Task TaskDecorator determine_kwargs "
@@ -42,6 +43,7 @@ SDK: Final[dict[str, str]] = {
     "airflow.sdk.bases.skipmixin": "SkipMixin XCOM_SKIPMIXIN_FOLLOWED XCOM_SKIPMIXIN_KEY XCOM_SKIPMIXIN_SKIPPED",
     "airflow.sdk.bases.timetable": "BaseTimetable",
     "airflow.sdk.bases.xcom": "BaseXCom TIKeyProtocol",
+    "airflow.sdk.configuration": "conf",
     "airflow.sdk.definitions._internal.abstractoperator": (
         "AbstractOperator DEFAULT_EMAIL_ON_FAILURE DEFAULT_EMAIL_ON_RETRY DEFAULT_EXECUTOR "
         "DEFAULT_IGNORE_FIRST_DEPENDS_ON_PAST DEFAULT_OWNER DEFAULT_POOL_NAME DEFAULT_POOL_SLOTS "
@@ -72,7 +74,7 @@ SDK: Final[dict[str, str]] = {
     "airflow.sdk.definitions.dag": "DAG DagStateChangeCallback ScheduleArg ScheduleInterval TAG_MAX_LEN dag",
     "airflow.sdk.definitions.deadline": (
         "AverageRuntimeDeadline BaseDeadlineReference DagRunLogicalDateDeadline DagRunQueuedAtDeadline DeadlineAlert "
-        "DeadlineReference FixedDatetimeDeadline VariableInterval deadline_reference"
+        "DeadlineReference FixedDatetimeDeadline VariableInterval deadline_reference AsyncCallback SyncCallback"
     ),
     "airflow.sdk.definitions.decorators": "TaskDecorator dag result setup task task_group teardown",
     "airflow.sdk.definitions.decorators.setup_teardown": "ContextWrapper context_wrapper",
@@ -146,6 +148,7 @@ SDK: Final[dict[str, str]] = {
     "airflow.sdk.module_loading": "import_string is_valid_dotpath iter_namespace qualname",
     "airflow.sdk.observability": "trace",
     "airflow.sdk.observability.stats": "Stats decr gauge incr initialize normalize_name_for_stats timer timing",
+    "airflow.sdk.plugins_manager": "AirflowPlugin",
     "airflow.sdk.providers_manager_runtime": "ProvidersManagerTaskRuntime",
     "airflow.sdk.timezone": "coerce_datetime convert_to_utc datetime from_timestamp make_naive parse utc utcnow",
     "airflow.sdk.types": (
