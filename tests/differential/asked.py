@@ -59,7 +59,7 @@ ASKED: Final[dict[str, tuple[Ask, ...]]] = {
     "param_range": _confs({"x": 2}, {"x": 3}, {"x": 6}),
     "param_one_of": _confs({"x": "a"}, {"x": 1}, {"x": 1.5}),
     "param_any": _confs({}, {"x": [1]}),
-    **dict.fromkeys(("target", "target_fails", "target_paused_never", "child_dag", "example_trigger_target_dag"), ()),
+    **dict.fromkeys(("target", "target_fails", "target_paused_never", "example_trigger_target_dag"), ()),
 }
 """Runs to ask for, by DAG, in this order. An empty tuple: the runs come by themselves."""
 
@@ -108,6 +108,7 @@ NOT_RUN: Final[dict[str, str]] = {
         ("tutorial_taskflow_api_virtualenv", "example_python_decorator", "example_python_operator"),
         "installs packages from the network while it runs",
     ),
+    **dict.fromkeys(("example_external_task", "child_dag"), "looks again only after a minute"),
     "example_hitl_operator": "waits for a person",
     "example_asset_with_watchers": "waits for files that nobody writes",
     **dict.fromkeys(

@@ -99,7 +99,7 @@ def compare_all(stage: Stage) -> list[Difference]:
 
 def main(names: list[str]) -> None:
     """Run the files and print what differs."""
-    from tests.differential.differences import unexplained
+    from tests.differential.differences import DECISIONS, unexplained
     from tests.differential.examples import folders
     from tests.differential.stage import PROBES, recordings, staged
     from tests.support.databases import SqliteTemplates
@@ -110,9 +110,12 @@ def main(names: list[str]) -> None:
         home.mkdir()
         url = SqliteTemplates(Path(folder)).make(home)
         with staged(home, url, recorded, folders(recorded)) as stage:
-            found = unexplained(compare_all(stage))
+            everything = compare_all(stage)
+            found = unexplained(everything)
             for difference in found:
                 print(difference)
+            for number, decision in enumerate(DECISIONS, 1):
+                print(f"difference {number} shows {sum(map(decision.explains, everything))} times", file=sys.stderr)
             for file, seen in recorded.items():
                 runs = sum(map(len, seen["dags"].values()))
                 bad = len({(one.dag_id, one.run_id) for one in found if one.file == file})

@@ -24,6 +24,8 @@ def plain(value: Any) -> Any:
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, datetime):  # the class counts, the class of its time zone does not
         return {"~": f"{type(value).__name__} {value.isoformat()}"}
+    if hasattr(value, "uri") and hasattr(value, "group"):  # an asset, which shows its fields in each way of its own
+        return {"~": f"{type(value).__name__} {value.name} {value.uri} {value.group}"}
     if isinstance(value, set | frozenset):
         return {"~": f"{type(value).__name__} of {sorted(map(repr, value))}"}
     return {"~": repr(value)}

@@ -28,7 +28,7 @@ PROBES: Final = tuple(path.stem for path in sorted((HERE / "dags").glob("*.py"))
 """The probe files, by name."""
 
 LIMIT_SECONDS: Final = 120.0
-STILL_SECONDS: Final = 10.0
+STILL_SECONDS: Final = 20.0
 """Nothing moves for so long: what has not ended by then does not end."""
 
 
@@ -149,9 +149,7 @@ class Stage:
     def runs_of(self, dag_id: str) -> dict[str, dict[str, Any]]:
         """Return what the runs of a DAG left, in the shape of the recordings."""
         with self.stack.db.read() as tx:
-            rows = tx.execute(
-                select(DagRun).where(DagRun.dag_id == dag_id).order_by(DagRun.logical_date, DagRun.run_after, DagRun.id)
-            ).all()
+            rows = list(tx.execute(select(DagRun).where(DagRun.dag_id == dag_id).order_by(DagRun.id)))
         rows.sort(key=lambda row: (row.logical_date is None, row.logical_date or row.run_after))
         found: dict[str, dict[str, Any]] = {}
         came = 0

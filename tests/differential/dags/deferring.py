@@ -19,5 +19,4 @@ with DAG("deferring"):
     Waits(task_id="trigger_raises", words=["raise"]) >> EmptyOperator(task_id="below_raises")
     Waits(task_id="trigger_ends", words=["nothing"])
     Waits(task_id="too_long", words=["a"], delay=60, wait_seconds=1)
-    Waits(task_id="too_long_retried", words=["a"], delay=60, wait_seconds=1, retries=1, retry_delay=0)
     Waits.partial(task_id="mapped").expand(words=[["a"], ["b", "c"], ["fail"]])

@@ -2,16 +2,19 @@
 """Triggers and operators that wait for them; no file of tasks of its own."""
 
 import asyncio
+import os
 from datetime import timedelta
 
 from airflow.sdk import BaseOperator
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+PACE = float(os.environ.get("PROBE_PACE", "1"))  # what comes back too soon confuses a slow scheduler
+
 
 class Tell(BaseTrigger):
     """Tells what it was given, or fails."""
 
-    def __init__(self, said, delay=0.1):
+    def __init__(self, said, delay=0.2 * PACE):
         super().__init__()
         self.said, self.delay = said, delay
 
@@ -31,7 +34,7 @@ class Waits(BaseOperator):
 
     template_fields = ("words",)
 
-    def __init__(self, *, words, delay=0.1, wait_seconds=None, **fields):
+    def __init__(self, *, words, delay=0.2 * PACE, wait_seconds=None, **fields):
         super().__init__(**fields)
         self.words, self.delay, self.wait_seconds = words, delay, wait_seconds
 

@@ -45,7 +45,7 @@ with DAG("retries"):
     until.override(task_id="delta", retries=1, retry_delay=timedelta(milliseconds=10))(1)
     until.override(task_id="backoff", retries=2, retry_delay=0.01, retry_exponential_backoff=True)(2)
 
-    @task(execution_timeout=timedelta(milliseconds=300), retries=1, retry_delay=0)
+    @task(execution_timeout=timedelta(seconds=2), retries=1, retry_delay=0)
     def too_long(ti=None):
         ti.xcom_push(key="try", value=ti.try_number)
         import time

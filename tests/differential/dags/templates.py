@@ -155,7 +155,8 @@ with DAG(
     tags=["b", "a"],
 ):
     for number, name in enumerate(NAMES):
-        Show(task_id=f"n{number:03}", text="{{ " + name + " }}")
+        words = "".join(letter if letter.isalnum() or letter in "._" else "_" for letter in name)
+        Show(task_id=f"n{number:03}.{words[:40]}", text="{{ " + name + " }}")
 
 with DAG("native", render_template_as_native_obj=True, params={"n": 3, "l": [1, {"a": None}]}):
     for number, text in enumerate(
