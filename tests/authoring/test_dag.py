@@ -10,7 +10,7 @@ import pendulum
 import pytest
 
 from tests.authoring.support import edges, load, only
-from tradewind import DAG, EmptyOperator, Param, dag, task
+from tradewind import DAG, EmptyOperator, Param, TaskGroup, dag, task
 from tradewind.errors import DagError, DuplicateTaskId, NotFound
 from tradewind.sdk import defaults
 from tradewind.sdk.dag_arguments import ARGUMENTS, DagArguments
@@ -18,6 +18,7 @@ from tradewind.sdk.defaults import Defaults
 from tradewind.sdk.exceptions import IgnoredArgumentWarning, NotSupportedYet
 from tradewind.sdk.operator_arguments import ARGUMENTS as TASK_ARGUMENTS
 from tradewind.sdk.operator_arguments import OperatorArguments
+from tradewind.sdk.serialize import to_spec
 from tradewind.sdk.zones import zone_name
 
 
@@ -35,7 +36,8 @@ def test_the_tables_of_arguments_are_those_that_type_checkers_see():
         ({"max_active_runs": True}, "max_active_runs must be a whole number"),
         ({"catchup": "yes"}, "catchup must be True or False"),
         ({"start_date": "2024-01-01"}, r"start_date must be a datetime.datetime such as .* or None, not '2024-01-01'"),
-        ({"default_args": {"start_date": "2024-01-01"}}, r"default_args\['start_date'\] must be"),
+        ({"default_args": {"start_date": 5}}, r"default_args\['start_date'\] must be"),
+        ({"default_args": {"start_date": "soon"}}, r"default_args\['start_date'\] is 'soon', which is no date"),
         ({"dagrun_timeout": 5}, "dagrun_timeout must be a datetime.timedelta"),
         ({"tags": "one"}, "tags must be a list of texts"),
         ({"tags": ["x" * 101]}, "tags must be texts of 1 to 100 characters"),
@@ -189,7 +191,7 @@ def test_a_dag_function_turns_its_parameters_into_params():
 
     made = etl("2024-01-01")
 
-    assert (made.dag_id, made.doc_md, made.tags) == ("etl", "What it does.", ("x",))
+    assert (made.dag_id, made.doc_md, made.tags) == ("etl", "What it does.", {"x"})
     assert made.params.dump() == {"day": "2024-01-01", "n": 5, "how": "fast"}
     assert made.params.get_param("how").schema == {"enum": ["fast", "slow"]}
 
@@ -264,3 +266,15 @@ def test_a_task_may_be_given_its_dag_by_an_arrow():
     a >> EmptyOperator(task_id="b")
 
     assert edges(made) == {"a>b"}
+
+
+def test_what_files_read_of_a_dag_is_there():
+    with DAG("etl", tags=["b", "a"]) as made, TaskGroup("outer") as outer, TaskGroup("inner") as inner:
+        EmptyOperator(task_id="it")
+    made.tags.add("c")  # as files for Airflow do after they have made the DAG
+
+    assert made.tags == {"a", "b", "c"}
+    assert to_spec(made).tags == ("a", "b", "c")
+    assert made.dag_display_name == "etl"
+    assert to_spec(made).display_name is None
+    assert made.task_group_dict == {"outer": outer, "outer.inner": inner}

@@ -41,6 +41,7 @@ class DAG:
         self.default_args = dict(self.default_args)
         if isinstance(self.default_args.get("params"), Mapping):
             self.params = ParamsDict({**self.default_args.pop("params"), **self.params.declared()})
+        self.dag_display_name = self.dag_display_name or dag_id
         self._settle_dates()
         self._settle_policy(given)
         caller = arguments.calling_frame()
@@ -82,11 +83,11 @@ class DAG:
         is_paused_upon_creation: bool | None
         jinja_environment_kwargs: dict[str, Any]
         render_template_as_native_obj: bool
-        tags: tuple[str, ...]
+        tags: set[str]
         owner_links: dict[str, str]
         auto_register: bool
         fail_fast: bool
-        dag_display_name: str | None
+        dag_display_name: str
 
     def _settle_dates(self) -> None:
         """Take start and end from ``default_args`` when the DAG has none, and give both a time zone."""
@@ -180,6 +181,11 @@ class DAG:
     def task_ids(self) -> list[str]:
         """The ids of the tasks, in the order of the file."""
         return list(self.task_dict)
+
+    @property
+    def task_group_dict(self) -> dict[str, TaskGroup]:
+        """The groups of tasks by id; the DAG as a whole is none of them."""
+        return dict(self.group_dict)
 
     @property
     def roots(self) -> list[BaseOperator]:

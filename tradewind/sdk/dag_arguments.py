@@ -84,13 +84,13 @@ def _paths(who: str, name: str, value: Any) -> list[str]:
         raise arguments.wrong(who, name, value, "a folder or a list of folders") from None
 
 
-def _tags(who: str, name: str, value: Any) -> tuple[str, ...]:
+def _tags(who: str, name: str, value: Any) -> set[str]:
     if isinstance(value, str) or (value is not None and not isinstance(value, Collection)):
         raise arguments.wrong(who, name, value, "a list of texts")
     for tag in value or ():
         if not isinstance(tag, str) or not tag or len(tag) > 100:
             raise arguments.wrong(who, name, tag, "texts of 1 to 100 characters")
-    return tuple(sorted(set(value or ())))
+    return set(value or ())
 
 
 def _links(who: str, name: str, value: Any) -> dict[str, str]:

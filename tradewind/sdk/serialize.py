@@ -49,7 +49,7 @@ def to_spec(dag: DAG) -> DagSpec:
         groups=tuple(_group_spec(dag.group_dict[group_id]) for group_id in sorted(dag.group_dict)),
         edge_labels={f"{up}>{down}": label for (up, down), label in sorted(dag.edge_labels.items())},
         description=dag.description,
-        display_name=dag.dag_display_name,
+        display_name=dag.dag_display_name if dag.dag_display_name != dag.dag_id else None,
         doc_md=dag.doc_md,
         tags=tuple(sorted(set(dag.tags))),  # a policy may have put others in
         owner_links=dict(sorted(dag.owner_links.items())),
