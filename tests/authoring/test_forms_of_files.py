@@ -11,6 +11,7 @@ from tradewind import DAG, BaseOperator, EmptyOperator, Label, TaskGroup, chain,
 from tradewind.compat import install, uninstall
 from tradewind.model.orders import Outcome
 from tradewind.sdk.connection import Connection
+from tradewind.sdk.context_values import Context
 from tradewind.sdk.exceptions import DagArgumentError
 
 
@@ -192,3 +193,17 @@ def test_a_connection_as_plain_data():
         "conn_id": "x", "conn_type": "http", "description": None, "host": "h", "login": None, "password": None,
         "schema": None, "port": None, "extra": {"a": 1},
     }  # fmt: skip
+
+
+def test_a_context_shows_all_its_names_to_whoever_goes_through_it():
+    context = Context({"a": 1}, {"b": lambda: 2, "c": lambda: pytest.fail("nobody asked for it")})
+
+    assert (sorted(context), sorted(context.keys()), len(context)) == (["a", "b", "c"], ["a", "b", "c"], 3)
+    assert next(value for name, value in context.items() if name == "b") == 2
+    assert context.worked_out() == {"a": 1, "b": 2}
+
+
+def test_a_context_is_unpacked_whole():
+    context = Context({"a": 1}, {"b": lambda: 2})
+
+    assert {**context.copy()} == dict(context.copy()) == dict(context.items()) == {"a": 1, "b": 2}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any
 
 from tradewind.sdk.context_names import CONTEXT_NAMES, LATER_NAMES
@@ -35,6 +35,30 @@ class Context(dict[str, Any]):
         """Return a value, or ``default`` when there is no such name."""
         return self[name] if name in self else default  # noqa: SIM401  this is get() itself
 
+    # Whoever goes through it, or unpacks it, meets every name, as in Airflow; values are worked out when they are met.
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*super().__iter__(), *self._lazy])
+
+    def __len__(self) -> int:
+        return super().__len__() + len(self._lazy)
+
+    def keys(self) -> KeysView[str]:  # type: ignore[override]  # typeshed wants dict's own view, which sees no lazy name
+        """Return every name there is, worked out or not."""
+        return KeysView(self)
+
+    def items(self) -> ItemsView[str, Any]:  # type: ignore[override]
+        """Return every name with its value."""
+        return ItemsView(self)
+
+    def values(self) -> ValuesView[Any]:  # type: ignore[override]
+        """Return every value."""
+        return ValuesView(self)
+
+    def copy(self) -> Context:
+        """Return a context of its own with the same values."""
+        return self.with_extra({})
+
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Context:
         """Return ``values`` as a context: itself when it is one. Unit tests hand plain dicts to ``execute``."""
@@ -42,7 +66,7 @@ class Context(dict[str, Any]):
 
     def names(self) -> frozenset[str]:
         """Return every name there is, worked out or not."""
-        return frozenset(self.keys() | self._lazy.keys())
+        return frozenset(self)
 
     def unasked(self) -> list[str]:
         """Return the names whose values were not asked for yet."""
@@ -50,13 +74,15 @@ class Context(dict[str, Any]):
 
     def everything(self) -> dict[str, Any]:
         """Return all values; those that would have to be asked of the metadata DB are worked out now."""
-        for name in list(self._lazy):
-            self[name]
-        return dict(self)
+        return {name: self[name] for name in self}
+
+    def worked_out(self) -> dict[str, Any]:
+        """Return the values that are known by now."""
+        return dict(super().items())
 
     def with_extra(self, values: Mapping[str, Any]) -> Context:
         """Return a copy with ``values`` over it."""
-        return Context({**self, **values}, self._lazy)
+        return Context({**self.worked_out(), **values}, self._lazy)
 
     def render(self, task: BaseOperator, text: str) -> Any:
         """Return ``text`` rendered as a template of ``task``."""

@@ -128,7 +128,11 @@ class Renderer:
                 continue
             self._reads_files = field not in self._read
             try:
-                setattr(self._task, field, self.render_value(value))
+                if callable(value):  # as in Airflow: a function gives the value of the whole field
+                    rendered = value(context=self._context, jinja_env=self._environment)
+                else:
+                    rendered = self.render_value(value)
+                setattr(self._task, field, rendered)
             except jinja2.TemplateError as error:
                 raise _explained(error, self._task, field) from error
             finally:
@@ -167,7 +171,7 @@ class Renderer:
         for name in self._context.unasked():
             if name in text:
                 self._context[name]
-        rendered: Any = self._environment.from_string(text).render(self._context)
+        rendered: Any = self._environment.from_string(text).render(self._context.worked_out())
         return "" if rendered is None and not text else rendered  # of no nodes Jinja makes None, not a text
 
     def _render_object(self, value: Any, seen: frozenset[int]) -> Any:
