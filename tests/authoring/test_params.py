@@ -106,10 +106,10 @@ def test_a_run_merges_dag_task_and_conf():
 
 
 def test_params_in_default_args_are_the_dags():
-    with DAG("etl", default_args={"params": {"a": 1, "b": 1}}, params={"b": 2}) as made:
+    with DAG("etl", default_args={"params": {"a": 1, "b": 1}}, params={"c": 2, "b": 2}) as made:
         EmptyOperator(task_id="it")
 
-    assert made.params.dump() == {"a": 1, "b": 2}
+    assert list(made.params.dump().items()) == [("c", 2), ("b", 1), ("a", 1)]  # they win, as in Airflow
 
 
 def test_a_task_knows_the_params_of_its_dag_and_in_a_run_their_values():

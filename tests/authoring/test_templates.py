@@ -262,4 +262,27 @@ def test_the_start_is_told_in_utc():
     assert str(task_there.start_date) == "2024-01-01 23:00:00+00:00"
     assert made.timezone is berlin
     paris = DAG("there", start_date=pendulum.datetime(2024, 3, 30, tz="Europe/Paris")).start_date
+    assert paris is not None
     assert str(paris + timedelta(days=2)) == "2024-03-31 23:00:00+00:00"  # pendulum's, so that it goes on as one
+
+
+def test_the_command_of_a_bash_function_is_shown():
+    with DAG("etl") as made:
+        task.bash(task_id="it")(lambda: "echo {{ ds }}")()
+    run = Rehearsal(made)
+    run.attempt("it")
+
+    assert run.channel is not None
+    assert run.channel.rendered["bash_command"] == "echo 2024-03-05"
+    assert run.xcoms("it")["return_value"] == "2024-03-05"
+
+
+def test_a_function_in_a_template_field_gives_its_value():
+    with DAG("etl") as made:
+        it = Renders(task_id="it")
+    it.text = lambda context, jinja_env: [context["ds"], jinja_env.from_string("{{ 1 + 1 }}").render()]
+    run = Rehearsal(made)
+    run.attempt("it")
+
+    assert run.channel is not None
+    assert run.channel.rendered == {"text": ["2024-03-05", "2"]}

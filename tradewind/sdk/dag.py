@@ -39,8 +39,8 @@ class DAG:
         for name, argument in ARGUMENTS.items():
             setattr(self, name, argument.check(self.who, name, given.get(name, argument.default())))
         self.default_args = dict(self.default_args)
-        if isinstance(self.default_args.get("params"), Mapping):
-            self.params = ParamsDict({**self.default_args.pop("params"), **self.params.declared()})
+        if isinstance(self.default_args.get("params"), Mapping):  # which win, as in Airflow
+            self.params = ParamsDict({**self.params.declared(), **self.default_args.pop("params")})
         self.dag_display_name = self.dag_display_name or dag_id
         self._settle_dates()
         self._settle_policy(given)

@@ -13,6 +13,7 @@ from tradewind.sdk.exceptions import AirflowException
 from tradewind.sdk.instants import pendulum_utc
 from tradewind.sdk.lazy_sequence import LazyXComSequence
 from tradewind.sdk.mapping import mapped_groups
+from tradewind.sdk.rendered import shown_fields
 from tradewind.sdk.run_lookups import LooksAtRuns
 from tradewind.sdk.xcom_arg import RETURN_VALUE
 from tradewind.xcom.store import pack, unpack
@@ -84,6 +85,10 @@ class RunningTask(LooksAtRuns):
         """The path of the task's page in the web UI, below the address of the web server."""
         place = f"/dags/{quote(self.dag_id)}/runs/{quote(self.run_id, safe='')}/tasks/{quote(self.task_id)}"
         return f"{place}?try={self.try_number}"
+
+    def show_fields(self, task: BaseOperator) -> None:
+        """Show the template fields of ``task`` as they are now: some get their values only when it is executed."""
+        self._channel.set_rendered_fields(shown_fields(task))
 
     def are_dependents_done(self) -> bool:
         """Refused: a task cannot look at the states of others."""

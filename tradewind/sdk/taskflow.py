@@ -95,6 +95,8 @@ class BashTask(BashOperator):
                 f"{self.who}: the function must return the command as a text that is not empty, not {command!r}."
             )
         self.bash_command = Context.of(context).render(self, command)
+        if "ti" in context:  # a unit test's context may be empty
+            context["ti"].show_fields(self)
         return super().execute(context)
 
 
