@@ -186,6 +186,20 @@ def test_names_are_found_where_files_for_airflow_look_for_them(tmp_path):
     )
 
 
+def test_the_page_of_a_task_is_where_it_is_set_to_success():
+    @task
+    def links(ti=None):
+        return ti.log_url == ti.mark_success_url
+
+    with DAG("etl") as dag:
+        links()
+
+    run = Rehearsal(dag)
+    run.attempt("links")
+
+    assert run.xcoms("links")["return_value"] is True
+
+
 def test_a_connection_as_plain_data():
     found = Connection(conn_id="x", conn_type="http", host="h", extra='{"a": 1}').to_dict()
 

@@ -86,6 +86,11 @@ class RunningTask(LooksAtRuns):
         place = f"/dags/{quote(self.dag_id)}/runs/{quote(self.run_id, safe='')}/tasks/{quote(self.task_id)}"
         return f"{place}?try={self.try_number}"
 
+    @property
+    def mark_success_url(self) -> str:
+        """The same page: tasks are set to success there. Mail templates of Airflow ask for it."""
+        return self.log_url
+
     def show_fields(self, task: BaseOperator) -> None:
         """Show the template fields of ``task`` as they are now: some get their values only when it is executed."""
         self._channel.set_rendered_fields(shown_fields(task))
