@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -13,6 +14,7 @@ from tradewind.model.orders import Outcome
 from tradewind.sdk.connection import Connection
 from tradewind.sdk.context_values import Context
 from tradewind.sdk.exceptions import DagArgumentError
+from tradewind.sdk.triggers.temporal import DateTimeTrigger
 
 
 @task
@@ -221,3 +223,12 @@ def test_a_context_is_unpacked_whole():
     context = Context({"a": 1}, {"b": lambda: 2})
 
     assert {**context.copy()} == dict(context.copy()) == dict(context.items()) == {"a": 1, "b": 2}
+
+
+def test_the_event_of_an_instant_is_a_plain_datetime():
+    async def first():
+        return [event async for event in DateTimeTrigger(moment=datetime(2024, 1, 1, 0, 0, 0, 1, tzinfo=UTC)).run()]
+
+    (event,) = asyncio.run(first())
+
+    assert (type(event.payload), event.payload) == (datetime, datetime(2024, 1, 1, 0, 0, 0, 1, tzinfo=UTC))

@@ -19,7 +19,7 @@ _LONGEST_SLEEP_SECONDS: Final = 3600.0
 
 
 class DateTimeTrigger(BaseTrigger):
-    """Fires at an instant; the payload is that instant in UTC.
+    """Fires at an instant; the payload is that instant in UTC, a plain datetime as in Airflow.
 
     Args:
         moment: an aware datetime.
@@ -71,7 +71,7 @@ class DateTimeTrigger(BaseTrigger):
         while (left := moment.timestamp() - time.time()) > 0:
             # Half of a long wait, so that a change of the clock is noticed in time; the last stretch in one go.
             await asyncio.sleep(min(left if left < 60 else left / 2, _LONGEST_SLEEP_SECONDS))
-        yield TaskSuccessEvent() if self.end_from_trigger else TriggerEvent(moment)
+        yield TaskSuccessEvent() if self.end_from_trigger else TriggerEvent(datetime.fromisoformat(moment.isoformat()))
 
 
 class TimeDeltaTrigger(DateTimeTrigger):
