@@ -108,10 +108,12 @@ def run_dag_in_process(
 
     Raises:
         DagError: the DAG cannot be run, e.g. its tasks form a ring.
+        ParamValidationError: ``run_conf`` does not fit the params.
         UsageError: an argument does not fit.
     """
     if use_executor:
         raise UsageError("dag.test(use_executor=True) does not exist here. Use `tradewind dags trigger` for that.")
+    dag.params.resolved_with(run_conf or {})
     at = now or datetime.now(UTC)
     date = _aware(logical_date or execution_date or at, dag)
     memory = RunMemory(variables=_read_variables(variable_file_path), connections=_read_connections(conn_file_path))

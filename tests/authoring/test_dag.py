@@ -278,3 +278,5 @@ def test_what_files_read_of_a_dag_is_there():
     assert made.dag_display_name == "etl"
     assert to_spec(made).display_name is None
     assert made.task_group_dict == {"outer": outer, "outer.inner": inner}
+    assert [made.has_task_group(name) for name in ("outer.inner", "inner")] == [True, False]
+    assert made.get_task("outer.inner.it").get_dag() is made

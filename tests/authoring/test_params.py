@@ -125,3 +125,12 @@ def test_a_task_knows_the_params_of_its_dag_and_in_a_run_their_values():
 
     assert dict(work.params) == {"a": 1, "b": "own"}
     assert seen == ["7 {'a': 7, 'b': 'own'} {'a': 1, 'b': 'x'}", {"a": 7, "b": "own"}]
+
+
+def test_a_trial_with_a_conf_that_does_not_fit_does_not_begin():
+    with DAG("etl", params={"n": Param(1, type="integer")}) as made:
+        EmptyOperator(task_id="it")
+
+    with pytest.raises(ParamValidationError, match="n"):
+        made.test(run_conf={"n": "many"})
+    assert made.test(run_conf={"n": 2}).state == "success"

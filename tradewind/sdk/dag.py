@@ -201,6 +201,10 @@ class DAG:
         """Return whether there is a task with this id."""
         return task_id in self.task_dict
 
+    def has_task_group(self, group_id: str) -> bool:
+        """Return whether there is a group of tasks with this id."""
+        return group_id in self.group_dict
+
     def get_task(self, task_id: str) -> BaseOperator:
         """Return the task with this id.
 

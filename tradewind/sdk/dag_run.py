@@ -26,6 +26,7 @@ class DagRun:
         self.triggering_user_name = order.triggering_user
         self.partition_key = order.partition_key
         self.state = "running"
+        self.end_date: pendulum.DateTime | None = None  # a task sees its run before it has ended
 
     @cached_property
     def logical_date(self) -> pendulum.DateTime | None:

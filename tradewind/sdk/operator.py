@@ -288,6 +288,10 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         """Return whether the task belongs to a DAG."""
         return self.dag is not None
 
+    def get_dag(self) -> DAG | None:
+        """Return the DAG, or None."""
+        return self.dag
+
     def _dag_or_raise(self) -> DAG:
         if self.dag is None:
             raise DagArgumentError(f"{self.who} belongs to no DAG. Create it inside `with DAG(...):`, or pass dag=.")
