@@ -105,10 +105,10 @@ class Core:
         "1024", integer(1), "How many values a task may return when another is expanded over them; with more it fails."
     )
     xcom_max_inline_bytes: int = option(
-        "65536",
+        "16777216",
         integer(1),
         "Bytes that one XCom may take in the metadata DB. A larger one goes to xcom_object_store, or fails its "
-        "task when there is none: a database is a poor place for data.",
+        "task when there is none. With an object store, set it to some 50,000: a database is a poor place for data.",
     )
     xcom_object_store: str = option(
         "", text, "Where larger XComs go: a folder or any fsspec URL, e.g. s3://bucket/xcom. Empty: nowhere."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-DEFAULT_MAX_INLINE_BYTES: Final = 65_536
+DEFAULT_MAX_INLINE_BYTES: Final = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
