@@ -262,7 +262,11 @@ def task_policy(any_name):
 def get_airflow_context_vars(context):
     return {"team": "blue"}
 
-def task_instance_mutation_hook(task_instance, dag_run=None): ...
+def task_instance_mutation_hook(task_instance, dag_run=None):
+    if task_instance.task_id == "echo" and task_instance.try_number == 0 and task_instance.map_index < 0:
+        task_instance.queue, task_instance.priority_weight = "mutated", 77
+
+def pod_mutation_hook(pod): ...
 """
 
 
@@ -279,7 +283,17 @@ def test_policies_change_dags_where_they_are_parsed_and_where_they_run(here: Ins
     assert run.order("echo").max_tries == 6
     assert run.xcoms("echo")["return_value"] == "- blue"
     (note,) = policies.notes(ensure_loaded())
-    assert "task_instance_mutation_hook is never called: it would have to run in the scheduler" in note.message
+    assert "pod_mutation_hook is never called: tasks run in no pods" in note.message
+
+
+def test_a_hook_for_instances_is_asked_once_for_each_task(here: Installation):
+    here.plugin(SETTINGS, "airflow_local_settings.py")
+    dag = only(here.dags(DAG.replace("{{ macros.mine.double(21) }}", "-")))
+
+    found = {task.task_id: (task.queue, task.priority) for task in to_spec(dag).tasks}
+
+    assert found["echo"] == ("mutated", 77)
+    assert all(queue == "default" for name, (queue, _) in found.items() if name != "echo")
 
 
 def test_a_policy_refuses_one_dag_and_leaves_out_another(here: Installation):

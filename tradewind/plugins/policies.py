@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tradewind.errors import DagError
 from tradewind.plugins import hooks, load
 from tradewind.plugins.entry_points import POLICY_GROUPS, entry_points
+from tradewind.plugins.first_instance import mutate
 from tradewind.sdk.exceptions import AirflowException
 
 if TYPE_CHECKING:
@@ -36,17 +37,13 @@ class AirflowClusterPolicySkipDag(AirflowException):
 HEARD: Final = {
     "dag_policy": ("dag",),
     "task_policy": ("task",),
+    "task_instance_mutation_hook": ("task_instance",),
     "get_airflow_context_vars": ("context",),
     "get_dagbag_import_timeout": ("dag_file_path",),
 }
 """The policies that are obeyed, with their arguments."""
 
-UNHEARD: Final = {
-    "task_instance_mutation_hook": (
-        "it would have to run in the scheduler, which runs no user code. Change the task in task_policy instead"
-    ),
-    "pod_mutation_hook": "tasks run in no pods",
-}
+UNHEARD: Final = {"pod_mutation_hook": "tasks run in no pods"}
 """Policies of Airflow that are not called, and why."""
 
 
@@ -64,6 +61,9 @@ def apply(dag: DAG) -> bool:
         for policy in functions("task_policy"):
             for task in dag.tasks:
                 policy(task)
+        mutations = functions("task_instance_mutation_hook")
+        for task in dag.tasks if mutations else ():
+            mutate(task, mutations)
     except AirflowClusterPolicySkipDag:
         return False
     return True
