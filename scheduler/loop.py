@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from executors.base import Executor
-from scheduler import callbacks
+from scheduler import callbacks, memory
 from scheduler.advance import Advancer, Step
 from scheduler.assets import look_at_consumers
 from scheduler.clock import DatabaseClock
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 BATCH: Final = 256
 """Facts, inbox rows and timers that one turn takes at most, so that a transaction stays short."""
 _RETRY_SECONDS: Final = 0.5
+_TIDY_EVERY: Final = timedelta(minutes=1)
 _REMEMBER: Final = timedelta(days=7)
 """How long processes that have ended are kept for people to see."""
 
@@ -93,6 +94,7 @@ class Scheduler:
         self._next_timer: datetime | None = None
         self._looked_at = datetime.min.replace(tzinfo=UTC)
         self._next_heartbeat = self._clock.now()
+        self._next_tidying = self._next_heartbeat + lease / 4  # not at the first sign of life, when nothing is read yet
         self._check_queued = True
         self._calls_wait = False  # for a place under the limits
         self._is_unsure = False  # an error left open what was committed
@@ -284,6 +286,9 @@ class Scheduler:
             return
         self._clock.synchronise()
         now = self._clock.now()
+        if now >= self._next_tidying:
+            memory.give_back()
+            self._next_tidying = now + _TIDY_EVERY
         with self._db.write() as tx:
             if not processes.heartbeat(tx, self._id, now, self._lease):
                 log.warning("this scheduler was declared dead by another; it starts over with nothing held")
