@@ -48,7 +48,8 @@ bench: $(VENV)/.has-test $(AIRFLOW) ## Measure side by side with Apache Airflow;
 	$(BIN)/python -m benchmarks --airflow $(AIRFLOW) --out docs/benchmarks.md $(BENCH_ARGS)
 
 chaos: $(VENV)/.has-test ## Kill processes at random through many histories; CHAOS_SEEDS=50 says how many
-	CHAOS_SEEDS=$(CHAOS_SEEDS) $(BIN)/pytest -n $(WORKERS) -k random $(PYTEST_ARGS) tests/e2e tests/executors
+	CHAOS_SEEDS=$(CHAOS_SEEDS) $(BIN)/pytest -n $(WORKERS) -k random $(PYTEST_ARGS) tests/e2e tests/executors tests/backfill \
+		tests/engine/test_operating_laws.py tests/engine/test_operating_stored_laws.py
 
 clean: ## Remove the environment and all caches; keeps home/
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

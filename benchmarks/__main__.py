@@ -46,7 +46,7 @@ def main(
 ) -> None:
     """Measure Tradewind side by side with Apache Airflow, and print a table."""
     sizes = QUICK if quick else Sizes()
-    with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as folder, _postgres_server(Path(folder)) as server:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as folder, postgres_server(Path(folder)) as server:
         contenders = [c for c in _contenders(tradewind, airflow, server) if not only or any(o in c.name for o in only)]
         results: dict[str, list[Figures]] = {contender.name: [] for contender in contenders}
         facts = [*report.machine(), f"PostgreSQL {_server_version(server)}"]
@@ -146,7 +146,7 @@ def _database(contender: Contender, home: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _postgres_server(folder: Path) -> Iterator[str]:
+def postgres_server(folder: Path) -> Iterator[str]:
     """Give the address of a private PostgreSQL server with its own defaults, durability included."""
     place = folder / "postgres"
     place.mkdir()

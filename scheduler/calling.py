@@ -31,6 +31,10 @@ def calls_of_run(run: RunView, spec: DagSpec, event: Event) -> Iterator[Call]:
         if spec.has_success_callback:
             last = _latest(run, lambda task: task.state is TaskState.SUCCESS, lambda task: task.ended_at)
             yield _of_run("on_success_callback", "success", last)
+    elif event.kind is RunEvent.MARKED_SUCCESS:  # told to listeners; the DAG's own callbacks are not for that
+        yield from _told(spec, "on_dag_run_success", event.payload.get("reason") or "marked", run.ended_at)
+    elif event.kind is RunEvent.MARKED_FAILED:
+        yield from _told(spec, "on_dag_run_failed", event.payload.get("reason") or "marked", run.ended_at)
     elif event.kind is RunEvent.FAILED:
         reason = event.payload.get("code", "task_failure")
         yield from _told(spec, "on_dag_run_failed", reason, run.ended_at)

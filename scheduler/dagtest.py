@@ -267,25 +267,12 @@ class _Runner:
         facts = call.payload.get("task") or {}
         task_id, map_index = call.key or ("", NO_MAP)
         return AttemptOrder(
+            **self._run_facts(),
             attempt_id=callback_attempt_id(number, 1),
-            fence=1,
-            run_pk=self._view.pk,
-            dag_id=self._dag.dag_id,
-            run_id=self._view.run_id,
             task_id=task_id,
             map_index=map_index,
             try_number=facts.get("try_number", 0),
             max_tries=facts.get("max_tries", 1),
-            file_path=self._dag.fileloc,
-            version_id=0,
-            source_digest="",
-            run_type=RunType.MANUAL.value,
-            run_after=self._run_after,
-            logical_date=self._logical_date,
-            data_interval_start=self._interval.start if self._interval else None,
-            data_interval_end=self._interval.end if self._interval else None,
-            run_started_at=self._view.started_at,
-            conf=self._conf,
             callback=CallbackOrder(number, call.kind, dict(call.payload)),
         )
 
@@ -293,25 +280,12 @@ class _Runner:
         task, spec = self._view.tasks[key], self._spec_of(key[0])
         assert task.attempt_id is not None
         return AttemptOrder(
+            **self._run_facts(),
             attempt_id=task.attempt_id,
-            fence=1,
-            run_pk=self._view.pk,
-            dag_id=self._dag.dag_id,
-            run_id=self._view.run_id,
             task_id=key[0],
             map_index=key[1],
             try_number=try_number,
             max_tries=task.max_tries + 1,
-            file_path=self._dag.fileloc,
-            version_id=0,
-            source_digest="",
-            run_type=RunType.MANUAL.value,
-            run_after=self._run_after,
-            logical_date=self._logical_date,
-            data_interval_start=self._interval.start if self._interval else None,
-            data_interval_end=self._interval.end if self._interval else None,
-            run_started_at=self._view.started_at,
-            conf=self._conf,
             queue=spec.queue,
             executor="in process",
             pool=spec.pool,
@@ -320,6 +294,25 @@ class _Runner:
             first_started_at=task.first_started_at,
             resume=resumption(task.resume),
         )
+
+    def _run_facts(self) -> dict[str, Any]:
+        """Return what every order of this run says of the run."""
+        return {
+            "fence": 1,
+            "run_pk": self._view.pk,
+            "dag_id": self._dag.dag_id,
+            "run_id": self._view.run_id,
+            "file_path": self._dag.fileloc,
+            "version_id": 0,
+            "source_digest": "",
+            "run_type": RunType.MANUAL.value,
+            "run_after": self._run_after,
+            "logical_date": self._logical_date,
+            "data_interval_start": self._interval.start if self._interval else None,
+            "data_interval_end": self._interval.end if self._interval else None,
+            "run_started_at": self._view.started_at,
+            "conf": self._conf,
+        }
 
 
 def _name(key: TaskKey) -> str:

@@ -13,8 +13,12 @@ from scheduler.admission import Candidate
 from scheduler.versions import Version
 from tradewind.metadata.commit import NewAttempt
 from tradewind.metadata.past import PastQuestion, find_blockers
+from tradewind.metadata.run_keys import facts_of_run
 from tradewind.metadata.runs import RunRecord
+from tradewind.model.keys import param_defaults, params_named, render_all
 from tradewind.model.orders import AttemptOrder, attempt_id, resumption
+from tradewind.model.spec import TaskSpec
+from tradewind.model.states import RunType
 from tradewind.run.view import RunView, TaskView
 
 
@@ -42,9 +46,10 @@ class HeldRun:
     view: RunView
     past: Mapping[str, str] = field(default_factory=dict)  # tasks that wait for the run before, with the reason
 
-    def read_past(self, tx: Connection) -> None:
-        """Look again at what the run before has come to, for the tasks that depend on it."""
-        graph = self.version.graph
+    def read_past(self, tx: Connection, version: Version | None = None) -> None:
+        """Look again at what the run before has come to, for the tasks that depend on it: those of its own version, or
+        of one that it is about to go on with."""
+        graph = (version or self.version).graph
         questions = [
             PastQuestion(
                 task_id,
@@ -60,21 +65,7 @@ class HeldRun:
 
     def candidate(self, task: TaskView, lanes: Lanes) -> Candidate:
         """Return a ready task with all the limits that it stands under."""
-        spec = self.version.graph.tasks[task.task_id]
-        return Candidate(
-            run_pk=self.record.pk,
-            dag_id=self.record.dag_id,
-            key=task.key,
-            pool=spec.pool,
-            pool_slots=spec.pool_slots,
-            priority=spec.priority,
-            ready_at=task.scheduled_at or self.record.queued_at,
-            run_after=self.record.run_after,
-            executor=spec.executor or lanes.default,
-            max_active_tasks=self.version.spec.max_active_tasks,
-            max_per_dag=spec.max_active_tis_per_dag,
-            max_per_run=spec.max_active_tis_per_dagrun,
-        )
+        return candidate_of(self.record, self.version, task, lanes)
 
     def attempt(self, candidate: Candidate, try_number: int, lanes: Lanes) -> NewAttempt:
         """Return the attempt that gives ``candidate`` its slots."""
@@ -90,6 +81,7 @@ class HeldRun:
             pool=candidate.pool,
             pool_slots=candidate.pool_slots,
             supervisor_id=lanes.supervisors.get(candidate.executor),
+            keys=[key for key, _ in candidate.keys] or None,
         )
 
     def order(self, attempt: NewAttempt) -> AttemptOrder:
@@ -111,7 +103,7 @@ class HeldRun:
             source_digest=version.source_digest,
             run_type=record.run_type.value,
             run_after=record.run_after,
-            logical_date=record.logical_date,
+            logical_date=record.task_date,
             data_interval_start=record.data_interval_start,
             data_interval_end=record.data_interval_end,
             run_started_at=self.view.started_at,
@@ -127,6 +119,34 @@ class HeldRun:
             first_started_at=task.first_started_at,
             resume=resumption(task.resume),
         )
+
+
+def candidate_of(record: RunRecord, version: Version, task: TaskView, lanes: Lanes) -> Candidate:
+    """Return a ready task of a run with all the limits that it stands under."""
+    spec = version.graph.tasks[task.task_id]
+    return Candidate(
+        run_pk=record.pk,
+        dag_id=record.dag_id,
+        key=task.key,
+        pool=spec.pool,
+        pool_slots=spec.pool_slots,
+        priority=spec.priority,
+        ready_at=task.scheduled_at or record.queued_at,
+        run_after=record.run_after,
+        executor=spec.executor or lanes.default,
+        max_active_tasks=version.spec.max_active_tasks,
+        max_per_dag=spec.max_active_tis_per_dag,
+        max_per_run=spec.max_active_tis_per_dagrun,
+        is_backfill=record.run_type is RunType.BACKFILL,
+        keys=_keys(record, version, spec, task) if spec.concurrency else (),
+        rates=spec.rate_limits,
+    )
+
+
+def _keys(record: RunRecord, version: Version, spec: TaskSpec, task: TaskView) -> tuple[tuple[str, int], ...]:
+    named = {name for key in spec.concurrency for name in params_named(key.template)}
+    facts = facts_of_run(record, param_defaults(version.spec, named))
+    return render_all(spec.concurrency, {**facts, "task_id": task.task_id, "map_index": task.map_index})
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -23,6 +23,7 @@ from executors.base import Executor
 from scheduler import callbacks, memory
 from scheduler.advance import Advancer, Step
 from scheduler.assets import look_at_consumers
+from scheduler.backfill.advance import move_backfills
 from scheduler.clock import DatabaseClock
 from scheduler.doorbell import Doorbell
 from scheduler.fire import DAG_TIMERS, handle
@@ -31,8 +32,9 @@ from scheduler.plan import Policy
 from scheduler.recovery import end_dead, take_up
 from scheduler.versions import VersionCache
 from tradewind import faults
-from tradewind.metadata import attempts, inbox, processes, runs, timers
+from tradewind.metadata import attempts, claims, inbox, processes, run_keys, runs, timers
 from tradewind.metadata.asset_consumers import consumers_to_look_at
+from tradewind.metadata.backfills import TIMER as BACKFILL
 from tradewind.metadata.database import Database, ring
 from tradewind.metadata.inbox import InboxRow
 from tradewind.metadata.timers import TimerRow
@@ -42,10 +44,10 @@ log = logging.getLogger(__name__)
 
 BATCH: Final = 256
 """Facts, inbox rows and timers that one turn takes at most, so that a transaction stays short."""
+FIRE_AT_ONCE: Final = 16
+"""Schedules that one turn goes on with, so that the first tasks start while the runs of other DAGs are still made."""
 _RETRY_SECONDS: Final = 0.5
 _TIDY_EVERY: Final = timedelta(minutes=1)
-_REMEMBER: Final = timedelta(days=7)
-"""How long processes that have ended are kept for people to see."""
 
 
 class Scheduler:
@@ -81,13 +83,15 @@ class Scheduler:
         self._stopping: Final = threading.Event()
         self._mailbox: Final[deque[Fact]] = deque()
         self._submitted: set[UUID] = set()  # handed to an executor here, and not ended
+        self._backfill_share: Final = policy.backfill_share
+        self._versions: Final = VersionCache()
         self._lanes: Final = Lanes(
             default=default_executor,
             supervisors={name: executor.supervisor_id for name, executor in self._executors.items()},
             limits=self._limits,
         )
         self._advancer: Final = Advancer(
-            process_id, policy=policy, parallelism=parallelism, lanes=self._lanes, versions=VersionCache()
+            process_id, policy=policy, parallelism=parallelism, lanes=self._lanes, versions=self._versions
         )
         self._clock = DatabaseClock(db)
         self._bell: Final = Doorbell(db)
@@ -192,9 +196,15 @@ class Scheduler:
             return
         with self._db.write() as tx:
             rows, due = self._look(tx, now, must_look or is_timer_due)
-            fired = self._fire(tx, [timer for timer in due if timer.kind in DAG_TIMERS], now)
-            starts = self._claim_queued(tx) if must_look or fired or self._check_queued else []
-            run_timers = [timer for timer in due if timer.kind not in DAG_TIMERS]
+            of_dags = [timer for timer in due if timer.kind in DAG_TIMERS]
+            fired = self._fire(tx, of_dags, now)
+            must_claim = bool(must_look or fired or self._check_queued)
+            starts = self._claim_queued(tx) if must_claim else []
+            of_backfills = [timer for timer in due if timer.kind == BACKFILL]
+            # Behind the rows of DAGs, which are locked before those of backfills.
+            moved = move_backfills(tx, of_backfills, now, self._id, BATCH, must_claim=must_claim)
+            starts = self._keep_fitting(tx, [*starts, *moved.claimed])
+            run_timers = [timer for timer in due if timer.kind not in DAG_TIMERS and timer.kind != BACKFILL]
             taken = callbacks.take_facts(tx, facts, rows, now)
             must_start = must_look or is_timer_due or self._calls_wait or taken.must_start
             calls = self._start_calls(tx, now, taken.facts) if must_start else []
@@ -202,7 +212,7 @@ class Scheduler:
             step.orders.extend(calls)
             if must_look or is_timer_due:
                 self._next_timer = timers.next_due(tx, self._id, now)
-            must_look_at_assets = must_look or must_check or _has_changed_assets([*facts, *inbox.read_facts(rows)])
+            must_look_at_assets = must_look or must_check or step.has_asset_changes
             consumers = consumers_to_look_at(tx, BATCH) if must_look_at_assets else []
             faults.crash_point("scheduler-before-commit")
         faults.crash_point("scheduler-after-commit")
@@ -210,23 +220,23 @@ class Scheduler:
         if consumers and look_at_consumers(self._db, consumers, now):
             self._check_queued = True
             self._bell.wake()
-        if any(timer.kind in DAG_TIMERS for timer in due):
+        if of_dags:
             self.on_fire()
-        if len(rows) >= BATCH or len(due) >= BATCH or fired or step.has_more or step.has_calls:
+        if len(rows) >= BATCH or len(due) >= BATCH or of_dags or step.has_more or step.has_calls or moved.has_more:
             self._bell.ring()  # there is more
 
     def _look(self, tx: Connection, now: datetime, must_look: bool) -> tuple[list[InboxRow], list[TimerRow]]:
         if not must_look:
             return [], []
         self._looked_at = now
-        return inbox.read_inbox(tx, self._id, BATCH), timers.due_timers(tx, self._id, now, BATCH)
+        return inbox.read_inbox(tx, self._id, BATCH), timers.due_timers(tx, self._id, now, BATCH, FIRE_AT_ONCE)
 
-    def _fire(self, tx: Connection, due: Sequence[TimerRow], now: datetime) -> int:
-        # By DAG id: two schedulers lock the rows of DAGs in the same order.
-        fired = 0
-        for timer in sorted(due, key=lambda t: (t.dag_id or "", t.key)):
-            fired += handle(tx, timer, now) is not None
-        return fired
+    def _fire(self, tx: Connection, due: Sequence[TimerRow], now: datetime) -> list[int]:
+        if not due:
+            return []
+        # Those whose runs are claimed next as well: two schedulers lock the rows of DAGs in the same order.
+        runs.lock_dags(tx, {timer.dag_id for timer in due if timer.dag_id} | set(runs.queued_dags(tx)))
+        return handle(tx, due, now, self._versions)
 
     def _start_calls(self, tx: Connection, now: datetime, facts: Sequence[Fact]) -> list[AttemptOrder]:
         started = callbacks.start_waiting(tx, now, facts, parallelism=self._parallelism, lanes=self._lanes)
@@ -235,10 +245,18 @@ class Scheduler:
 
     def _claim_queued(self, tx: Connection) -> list[int]:
         self._check_queued = False
-        started: list[int] = []
-        for dag_id in sorted(runs.queued_dags(tx)):
-            started.extend(runs.claim_startable(tx, dag_id, self._id, BATCH))
-        return started
+        return claims.claim_queued(tx, self._id, BATCH)
+
+    def _keep_fitting(self, tx: Connection, claimed: list[int]) -> list[int]:
+        """Let go of the runs whose concurrency keys are used up, behind all rows of DAGs and backfills."""
+        keyed = run_keys.standing_under_keys(tx, claimed)
+        if not keyed:
+            return claimed
+        dropped = run_keys.let_go_of_others(tx, runs.get_runs(tx, keyed))
+        if dropped and len(dropped) < len(claimed):
+            self._check_queued = True  # others may have their places
+            self._bell.wake()
+        return [pk for pk in claimed if pk not in dropped]
 
     def _carry_out(self, step: Step, facts: Sequence[Fact], rows: Sequence[InboxRow]) -> None:
         told = [*facts, *inbox.read_facts(rows)]
@@ -264,7 +282,7 @@ class Scheduler:
         now = self._clock.now()
         with self._db.write() as tx:
             end_dead(tx, self._db.is_sqlite, now)
-            processes.prune(tx, now - _REMEMBER)
+            processes.prune(tx, now - processes.REMEMBERED)
             processes.register(
                 tx,
                 process_id=self._id,
@@ -276,6 +294,7 @@ class Scheduler:
                 info={
                     "version": self._version,
                     "parallelism": self._parallelism,
+                    "backfill_share": self._backfill_share,
                     "default_executor": self._default_executor,
                     "executor_limits": self._limits(),
                 },
@@ -309,7 +328,3 @@ class Scheduler:
         if lost or adopted:
             log.info("took up %d runs; %d attempts were lost", adopted, lost)
             self._bell.ring()
-
-
-def _has_changed_assets(told: Sequence[Fact]) -> bool:
-    return any(isinstance(fact, AttemptEnded) and fact.then and fact.then.asset_changes for fact in told)

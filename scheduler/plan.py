@@ -14,6 +14,10 @@ from tradewind.run.view import RunView, TaskKey, TaskView
 
 RETRY, RESCHEDULE, WAIT_TIMEOUT, RUN_TIMEOUT, PAST = "retry", "reschedule", "wait_timeout", "run_timeout", "past"
 """Kinds of timers of a run."""
+TASK_DEADLINE = "task_deadline"
+"""The kind of the timer of a task that should be done by then; of a run like those above."""
+RUN_START = "start"
+"""The kind of the timer that keeps a queued run from starting; it belongs to the DAG, since nobody holds such a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +26,15 @@ class Policy:
 
     Attributes:
         expand_at_once: so many instances of mapped tasks one step creates at most, so that other runs get their turn.
+        backfill_share: how much of parallelism the tasks of backfills may take.
+        max_postponements: how many tries in a row may end in ``RetryAfter`` without using up a retry.
     """
 
     max_losses: int = 3
     max_retry_delay: timedelta = timedelta(days=1)
     expand_at_once: int = 2000
+    backfill_share: float = 0.75
+    max_postponements: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,15 @@ class TimerSet:
     due_at: datetime
     task_id: str | None = None
     map_index: int = NO_MAP
+
+
+@dataclass(frozen=True, slots=True)
+class RatePause:
+    """Nobody starts under a rate before an instant, since a task was told to come back then; ``by`` says which."""
+
+    name: str
+    until: datetime
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +94,7 @@ class Plan:
     waits_dropped: list[UUID] = field(default_factory=list)
     asset_changes: list[tuple[TaskKey, Sequence[AssetChange]]] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    pauses: list[RatePause] = field(default_factory=list)
     has_more: bool = False
     inbox_ids: list[int] = field(default_factory=list)
 
@@ -90,9 +108,20 @@ def run_timeout_key(run_pk: int) -> str:
     return f"{RUN_TIMEOUT}:{run_pk}"
 
 
+def run_start_key(run_pk: int) -> str:
+    """The timer that a queued run waits for, as ``tradewind.metadata.timers`` names it."""
+    return f"{RUN_START}:{run_pk}"
+
+
 def deadline_key(run_pk: int, number: int) -> str:
     """The timer of one of a run's deadlines, as ``tradewind.metadata.deadlines`` sets it."""
     return f"deadline:{run_pk}:{number}"
+
+
+def task_deadline_key(run_pk: int, key: TaskKey, number: int) -> str:
+    """The timer of one of a task's deadlines: of an instance, or of the task as a whole."""
+    task_id, map_index = key
+    return f"{TASK_DEADLINE}:{run_pk}:{number}:{map_index}:{task_id}"
 
 
 def past_key(run_pk: int) -> str:

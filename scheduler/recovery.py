@@ -6,10 +6,11 @@ import contextlib
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 from uuid import UUID
 
 import psutil
@@ -21,11 +22,16 @@ from tradewind.metadata.database import Database
 
 ADOPT_LIMIT: Final = 200
 """Runs taken up in one step; the next step takes more."""
+_PASSING: Final = "command "
+_PASSING_SECONDS: Final = 20.0
 
 
 @contextlib.contextmanager
-def only_scheduler(db: Database) -> Iterator[None]:
+def only_scheduler(db: Database, *, is_passing: bool = False) -> Iterator[None]:
     """On SQLite: be the only scheduler of this database, for as long as the context lasts. The kernel ends it with us.
+
+    Args:
+        is_passing: a command that does a scheduler's work for an instant; whoever comes then waits for its end.
 
     Raises:
         MetadataError: another scheduler runs.
@@ -35,19 +41,33 @@ def only_scheduler(db: Database) -> Iterator[None]:
         return
     path = Path(f"{db.url.database}.scheduler.lock")
     with path.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        deadline = time.monotonic() + _PASSING_SECONDS
+        while not _lock(lock):
             lock.seek(0)
+            owner = lock.read().strip()
+            if (not owner or owner.startswith(_PASSING)) and time.monotonic() < deadline:
+                time.sleep(0.02)  # empty: somebody comes or goes at this very moment
+                continue
             raise MetadataError(
-                f"A scheduler already runs on {db.url.database} (process {lock.read().strip() or 'unknown'}). "
+                f"A scheduler already runs on {db.url.database} (process {owner or 'unknown'}). "
                 "An SQLite database takes one scheduler: stop that one first, or use PostgreSQL, where any number may "
                 "run."
-            ) from None
+            )
         lock.truncate(0)
-        lock.write(str(os.getpid()))
+        lock.write(f"{_PASSING if is_passing else ''}{os.getpid()}")
         lock.flush()
-        yield
+        try:
+            yield
+        finally:
+            lock.truncate(0)  # the file outlives us, and a scheduler that begins now must not find a command in it
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def end_dead(tx: Connection, is_sqlite: bool, now: datetime) -> list[UUID]:

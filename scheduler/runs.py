@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,9 @@ def trigger_run(
     note: str | None = None,
     run_type: RunType = RunType.MANUAL,
     partition_key: str | None = None,
+    tasks: Sequence[str] = (),
+    with_upstream: bool = False,
+    with_downstream: bool = False,
     triggered_by: str = "cli",
     user: str | None = None,
     now: datetime | None = None,
@@ -37,16 +40,18 @@ def trigger_run(
         logical_date: an instant; None for a run without one; not given: now.
         conf: overrides the defaults of the DAG's params, and is validated by them.
         partition_key: what part of an asset the run is about; only for a DAG that knows partitions.
+        tasks: the run consists of these only: ids of tasks or groups, or patterns; and of what stands above and below
+            them, when that is asked for. Empty: of all.
 
     Raises:
         NotFound: no such DAG.
         Conflict: the DAG's file is gone, or there is a run with that id or that logical date.
-        UsageError: ``conf`` does not fit the params, or ``run_id`` cannot be one.
+        UsageError: ``conf`` does not fit the params, ``run_id`` cannot be one, or a name means no task.
         DagError: the DAG's timetable is the user's own code, and does not say what the run is about.
     """
     wanted = WantedRun(
         dag_id, run_id, logical_date, conf=conf, note=note, run_type=run_type, triggered_by=triggered_by, user=user,
-        partition_key=partition_key,
+        partition_key=partition_key, tasks=tasks, with_upstream=with_upstream, with_downstream=with_downstream,
     )  # fmt: skip
     at = now or db.now()
     foretold = _ask_own_timetable(db, config, wanted, at)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from types import FrameType
 from uuid import uuid4
 
 from executors.base import Executor
@@ -18,10 +16,13 @@ from scheduler.dagfiles.manager import DagFileManager
 from scheduler.loop import Scheduler
 from scheduler.plan import Policy
 from scheduler.recovery import only_scheduler
+from scheduler.retention.service import Retention
+from scheduler.stop_signals import call_on_stop
 from scheduler.triggerer.host import Triggerer
 from tradewind import __version__
 from tradewind.config import Config
 from tradewind.metadata.database import Database
+from tradewind.metadata.opening import open_database
 
 log = logging.getLogger(__name__)
 
@@ -40,17 +41,10 @@ def run_scheduler(
     """
     # Short slices: a busy thread must not keep a waiting one from a task's end for the default 5 ms.
     sys.setswitchinterval(0.001)
-    db = Database(
-        config.database.sql_alchemy_conn,
-        pool_size=config.database.sql_alchemy_pool_size,
-        statement_timeout_seconds=config.database.statement_timeout_seconds,
-    )
-    try:
+    with open_database(config, is_current=False) as db:
         db.check()
         with only_scheduler(db):
             _run(config, db, on_ready, stop)
-    finally:
-        db.close()
 
 
 def _run(config: Config, db: Database, on_ready: Callable[[], None] | None, stop: threading.Event | None) -> None:
@@ -66,13 +60,14 @@ def _run(config: Config, db: Database, on_ready: Callable[[], None] | None, stop
         policy=Policy(
             max_losses=config.scheduler.max_infrastructure_losses,
             max_retry_delay=timedelta(seconds=config.core.max_task_retry_delay),
+            backfill_share=config.scheduler.backfill_share,
         ),
         lease=timedelta(seconds=config.scheduler.lease_seconds),
         poll_seconds=config.scheduler.poll_seconds,
         version=__version__,
     )
     if stop is None:
-        _stop_on_signals(scheduler)
+        call_on_stop(scheduler.stop)
     else:
         threading.Thread(target=_stop_when, args=(stop, scheduler), name="stopper", daemon=True).start()
     manager = DagFileManager(config, db, on_change=scheduler.ring)
@@ -89,11 +84,14 @@ def _run(config: Config, db: Database, on_ready: Callable[[], None] | None, stop
     if triggerer is not None:
         scheduler.on_waits(triggerer.wake)
         triggerer.start()
+    retention = Retention(config, db)
+    retention.start()
     try:
         if on_ready is not None:
             threading.Thread(target=_tell_ready, args=(scheduler, on_ready), name="on-ready", daemon=True).start()
         scheduler.run()
     finally:
+        retention.stop()
         if triggerer is not None:
             triggerer.stop()
         manager.stop()
@@ -107,11 +105,3 @@ def _stop_when(stop: threading.Event, scheduler: Scheduler) -> None:
 def _tell_ready(scheduler: Scheduler, on_ready: Callable[[], None]) -> None:
     if scheduler.wait_ready(60):
         on_ready()
-
-
-def _stop_on_signals(scheduler: Scheduler) -> None:
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        scheduler.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handle)

@@ -19,10 +19,13 @@ _WHERE: Final[dict[str, str]] = {
     "Context": "tradewind.sdk.context",
     "DAG": "tradewind.sdk.dag",
     "EmptyOperator": "tradewind.sdk.operators.empty",
+    "Key": "tradewind.sdk.limits",
     "Label": "tradewind.sdk.edges",
     "Param": "tradewind.sdk.params",
     "ParamsDict": "tradewind.sdk.params",
     "PythonOperator": "tradewind.sdk.operators.python",
+    "Rate": "tradewind.sdk.limits",
+    "RetryAfter": "tradewind.sdk.exceptions",
     "TaskGroup": "tradewind.sdk.task_group",
     "TriggerRule": "tradewind.sdk.rules",
     "Variable": "tradewind.sdk.variable",
@@ -55,6 +58,9 @@ if TYPE_CHECKING:
     from tradewind.sdk.edges import chain as chain
     from tradewind.sdk.edges import chain_linear as chain_linear
     from tradewind.sdk.edges import cross_downstream as cross_downstream
+    from tradewind.sdk.exceptions import RetryAfter as RetryAfter
+    from tradewind.sdk.limits import Key as Key
+    from tradewind.sdk.limits import Rate as Rate
     from tradewind.sdk.literals import literal as literal
     from tradewind.sdk.operator import BaseOperator as BaseOperator
     from tradewind.sdk.operators.bash import BashOperator as BashOperator

@@ -45,6 +45,15 @@ def icon(name: str) -> Markup:
     return Markup('<svg class="ic" aria-hidden="true"><use href="#i-{}"/></svg>').format(name)
 
 
+def held_html(why: str | None) -> Markup:
+    """Return the mark of what somebody holds, nothing when nobody does."""
+    if not why:
+        return Markup("")
+    return Markup(
+        '<span class="tag held" title="{}"><svg class="ic" aria-hidden="true"><use href="#i-hold"/></svg>held</span>'
+    ).format(why)
+
+
 def attrs(values: dict[str, Any]) -> Markup:
     """Return HTML attributes; True is a bare one, None and False are left out."""
     parts = [name if value is True else f'{name}="{escape(value)}"' for name, value in values.items() if value]
@@ -87,6 +96,7 @@ def install(app: Flask) -> None:
     )
     env.globals.update(
         state=state_html,
+        held=held_html,
         icon=icon,
         topic=topic,
         place_of=place_of,

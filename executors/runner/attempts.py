@@ -16,6 +16,7 @@ from uuid import UUID
 
 import msgspec
 
+from executors.runner import linux
 from executors.runner.keepers import Keepers
 from executors.runner.links import KeeperLink
 from executors.runner.peers import Peer
@@ -91,6 +92,7 @@ class Attempts:
         self._by_attempt: dict[UUID, Slot] = {}
         self._ended: OrderedDict[UUID, None] = OrderedDict()
         self._next_number = 1
+        self._oom_kills = linux.oom_kills()
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -251,6 +253,9 @@ class Attempts:
         if slot is None:
             return
         slot.seen.exited, slot.seen.pid = ended, ended.pid
+        if ended.signal == signal.SIGKILL:
+            kills = linux.oom_kills()
+            slot.seen.is_oom, self._oom_kills = kills > self._oom_kills, kills
         if slot.peer is not None:
             slot.peer.drain()  # its last words are in the socket: nobody is left to send more
         self._finish(slot)

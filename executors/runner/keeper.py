@@ -46,6 +46,7 @@ class Keeper:
         self._wire: Wire[ToKeeper] = Wire(control, _decoder)
         self._slots: dict[int, int] = {}  # pid of a task process -> its slot
         self._pids: dict[int, int] = {}  # the other way round
+        self._families: dict[int, set[linux.ProcessMark]] = {}  # pid of one told to end -> all that stood below it then
         self._loaded: LoadedFile | None = None
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -78,6 +79,8 @@ class Keeper:
                 self._run(command.slot, self._wire.take_fd())
             elif isinstance(command, Kill):
                 if pid := self._pids.get(command.slot):
+                    # Some may have left the group by setsid(); once their parent is gone, nobody knows whose they are.
+                    self._families.setdefault(pid, set()).update(linux.descendants(pid))
                     linux.kill_group(pid, command.signal)
             elif isinstance(command, Spawn):
                 self._spawn(self._wire.take_fd())
@@ -158,6 +161,7 @@ class Keeper:
         while (pid := _ended_child()) is not None:
             # While its leader is not reaped, the number of the group cannot be anybody else's.
             linux.kill_group(pid)
+            linux.kill_all(self._families.pop(pid, ()))
             _, status, usage = os.wait4(pid, 0)
             slot = self._slots.pop(pid, None)
             if slot is None:

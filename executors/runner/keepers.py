@@ -1,9 +1,11 @@
 """Which keeper runs an attempt? The warm process of its DAG file and version; the base process when it cannot be warm.
 
 Warm processes are made when they are needed. They are let go when there are too many, or when nothing has needed them
-for a while: an idle installation costs no memory for them. The base process stays, since making it would be what the
-first task of the night waits for longest. A warm process is replaced when the modules that its DAG file imports change,
-and at the interval at which DAG files are read anew, since a file may depend on something else.
+for a while: an idle installation costs no memory for them. A file that is needed for the first time gets none when as
+many are there as may be: where a hundred DAGs are due in the same second, a process that is let go after one task costs
+more than it saves. The base process stays, since making it would be what the first task of the night waits for longest.
+A warm process is replaced when the modules that its DAG file imports change, and at the interval at which DAG files are
+read anew, since a file may depend on something else.
 """
 
 from __future__ import annotations
@@ -72,8 +74,10 @@ class Keepers:
             self._retire(self._files.pop(key))
             file = None
         if file is None:
-            file = self._files[key] = WarmFile(version_ids={order.dag_id: order.version_id})
-            self._let_go()
+            is_full = self._count_kept() >= self._max_warm
+            file = self._files[key] = WarmFile(version_ids={order.dag_id: order.version_id}, is_passing=is_full)
+        elif file.is_passing and self._is_used_more(file):
+            self._keep(key, file)
         file.used_at = time.monotonic()
         if file.is_ready:
             on_placed(self._placement(file))
@@ -113,6 +117,14 @@ class Keepers:
             file.answer(found)
             return
         file.source = found
+        if file.is_passing:
+            file.is_cold = True
+            self._put_in_place(key, file)
+        else:
+            self._import(key, file, found)
+
+    def _import(self, key: FileKey, file: WarmFile, found: Source) -> None:
+        """Have a warm process made that imports the file."""
         try:
             base = self._base.link()
             ours, theirs = socket.socketpair()
@@ -196,12 +208,32 @@ class Keepers:
         else:
             file.keeper.close()
 
+    # --- how many ---
+
+    def _count_kept(self) -> int:
+        return sum(not file.is_cold and not file.is_passing for file in self._files.values())
+
+    def _is_used_more(self, file: WarmFile) -> bool:
+        """Whether a file that has no warm process, and is needed again, should have one: was it needed since another
+        was that has one? When that one is still at work, there is one too many for a while."""
+        kept = [other.used_at for other in self._files.values() if not other.is_cold and not other.is_passing]
+        return len(kept) < self._max_warm or min(kept) < file.used_at
+
+    def _keep(self, key: FileKey, file: WarmFile) -> None:
+        """Let a file have a warm process after all."""
+        file.is_passing = file.is_cold = False
+        file.made_at = time.monotonic()
+        self._let_go()
+        if file.source is not None:
+            self._import(key, file, file.source)
+
     def _let_go(self) -> None:
         """Let go of the files used least recently, of those that run nothing, until there are not too many."""
-        if len(self._files) <= self._max_warm:
+        too_many = self._count_kept() - self._max_warm
+        if too_many <= 0:
             return
-        idle = sorted((file.used_at, key) for key, file in self._files.items() if file.is_idle)
-        for _used_at, key in idle[: len(self._files) - self._max_warm]:
+        idle = sorted((file.used_at, key) for key, file in self._files.items() if file.keeper and file.is_idle)
+        for _used_at, key in idle[:too_many]:
             self._retire(self._files.pop(key))
 
     def _sweep_idle(self) -> None:

@@ -7,9 +7,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 IS_LINUX: Final = sys.platform == "linux"
 
@@ -60,6 +60,59 @@ def kill_group(pid: int, number: int = signal.SIGKILL) -> None:
             os.kill(pid, number)
 
 
+def oom_kills() -> int:
+    """Return how many processes the kernel has killed for want of memory: of our cgroup, else of the machine."""
+    for path in (_cgroup_file("memory.events"), "/proc/vmstat"):
+        try:
+            with open(path) as file:
+                found = [line.split()[1] for line in file if line.startswith("oom_kill ")]
+        except OSError:
+            continue
+        if found:
+            return int(found[0])
+    return 0
+
+
+def _cgroup_file(name: str) -> str:
+    try:
+        with open("/proc/self/cgroup") as file:
+            own = next((line.strip()[3:] for line in file if line.startswith("0::")), "/")
+    except OSError:
+        own = "/"
+    return f"/sys/fs/cgroup{own.rstrip('/')}/{name}"
+
+
+class ProcessMark(NamedTuple):
+    """One process, told from a later one that has the same id by the instant at which it started."""
+
+    pid: int
+    started: int  # in clock ticks since the machine did
+
+
+def descendants(pid: int) -> set[ProcessMark]:
+    """Return all processes below one, whatever group they are in. Empty where there is no /proc."""
+    children: dict[int, list[ProcessMark]] = {}
+    for one in _all_pids():
+        if found := _parent_and_start(one):
+            children.setdefault(found[0], []).append(ProcessMark(one, found[1]))
+    below: set[ProcessMark] = set()
+    todo = [pid]
+    while todo:
+        new = [mark for mark in children.get(todo.pop(), ()) if mark not in below]
+        below.update(new)
+        todo.extend(mark.pid for mark in new)
+    return below
+
+
+def kill_all(marks: Iterable[ProcessMark]) -> None:
+    """Kill those processes that are still there."""
+    for pid, started in marks:
+        found = _parent_and_start(pid)
+        if found is not None and found[1] == started:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+
 def kill_everything_below(seconds: float = 10.0) -> None:
     """Kill and reap every descendant. Complete where orphans are adopted: a child that ends hands over its children.
 
@@ -102,13 +155,19 @@ def kill_marked(marker: str) -> list[int]:
 def _children() -> Iterator[int]:
     me = os.getpid()
     for pid in _all_pids():
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                after_name = file.read().rpartition(b")")[2].split()
-        except OSError:
-            continue
-        if int(after_name[1]) == me:
+        found = _parent_and_start(pid)
+        if found is not None and found[0] == me:
             yield pid
+
+
+def _parent_and_start(pid: int) -> tuple[int, int] | None:
+    """Return the parent of a process, and when it started; None: it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            after_name = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return int(after_name[1]), int(after_name[19])
 
 
 def _all_pids() -> list[int]:

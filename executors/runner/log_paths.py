@@ -7,6 +7,11 @@ from pathlib import Path
 from tradewind.model.events import NO_MAP
 
 
+def run_log_folder(base: Path, dag_id: str, run_id: str) -> Path:
+    """Return ``dag_id=D/run_id=R`` below ``base``: the folder of all logs of a run."""
+    return base / f"dag_id={_safe(dag_id)}" / f"run_id={_safe(run_id)}"
+
+
 def attempt_log_path(
     base: Path, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = NO_MAP
 ) -> Path:
@@ -14,7 +19,7 @@ def attempt_log_path(
 
     No id leads out of ``base``: a ``/`` in it is written as ``%2F`` (a NUL as ``%00``), the rest stays readable.
     """
-    folder = base / f"dag_id={_safe(dag_id)}" / f"run_id={_safe(run_id)}" / f"task_id={_safe(task_id)}"
+    folder = run_log_folder(base, dag_id, run_id) / f"task_id={_safe(task_id)}"
     if map_index >= 0:
         folder /= f"map_index={map_index}"
     return folder / f"attempt={try_number}.log"
@@ -22,7 +27,7 @@ def attempt_log_path(
 
 def callback_log_path(base: Path, dag_id: str, run_id: str, callback_id: int, start: int) -> Path:
     """Return ``dag_id=D/run_id=R/callbacks/N/attempt=M.log`` below ``base``: the log of one start of a call."""
-    folder = base / f"dag_id={_safe(dag_id)}" / f"run_id={_safe(run_id)}" / "callbacks" / str(callback_id)
+    folder = run_log_folder(base, dag_id, run_id) / "callbacks" / str(callback_id)
     return folder / f"attempt={start}.log"
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from executors.runner import protocol
 from executors.runner.wire import frame
+from tradewind.compat.usual import import_usual
 from tradewind.model.asset_talk import AssetAnswer, AssetQuestion
 from tradewind.model.orders import AttemptOrder, XComValue
 from tradewind.plugins import entry_points
@@ -103,6 +104,7 @@ class _NoChannel:
 
 def rehearse() -> None:
     """Run the tasks of a DAG file of our own, which does nothing outside this process."""
+    import_usual()
     entry_points.are_there()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -55,6 +55,19 @@ class RequestRefused(TradewindError):
     code = "request-refused"
 
 
+def checked_answer(who: str, request: Request, answer: object, expected: type[A]) -> A:
+    """Return the answer of ``who`` to a request, when it is of the kind that was asked for.
+
+    Raises:
+        RequestRefused: it is another, or says that the request could not be met.
+    """
+    if isinstance(answer, Refused):
+        raise RequestRefused(answer.error)
+    if not isinstance(answer, expected):
+        raise RequestRefused(f"The {who} answered {type(request).__name__} with {type(answer).__name__}.")
+    return answer
+
+
 class SocketChannel:
     """A :class:`tradewind.sdk.channel.TaskChannel` to the supervisor.
 
@@ -142,11 +155,7 @@ class SocketChannel:
         self._check_owner()
         with self._lock:
             answer = self._exchange(request)
-        if isinstance(answer, Refused):
-            raise RequestRefused(answer.error)
-        if not isinstance(answer, expected):
-            raise RequestRefused(f"The supervisor answered {type(request).__name__} with {type(answer).__name__}.")
-        return answer
+        return checked_answer("supervisor", request, answer, expected)
 
     def _exchange(self, request: Request) -> ToTask:
         with self._undisturbed():

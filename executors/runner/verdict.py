@@ -24,6 +24,7 @@ class Observed:
     is_stopping: bool = False  # we ended it because this supervisor stops
     lost: str | None = None  # why nobody knows what became of its process
     failed: str | None = None  # why it could not be run at all
+    is_oom: bool = False  # the kernel has killed something for want of memory, about when its process was killed
 
 
 def verdict(order: AttemptOrder, seen: Observed, now: datetime, hostname: str) -> AttemptEnded:
@@ -69,17 +70,23 @@ def _judge(seen: Observed) -> tuple[Outcome, str | None, bool]:
         return Outcome.RETURNED, "ended because the executor was stopped", True
     if seen.exited is None:
         return Outcome.LOST, seen.lost or "nobody knows what became of its process", True
-    how = how_it_died(seen.exited, asked_for=seen.ended_for is not None)
+    how = how_it_died(seen.exited, asked_for=seen.ended_for is not None, is_oom=seen.is_oom)
     return Outcome.FAILED, f"{seen.ended_for}: {how}" if seen.ended_for else how, True
 
 
-def how_it_died(exited: Exited, asked_for: bool = False) -> str:
+def how_it_died(exited: Exited, asked_for: bool = False, is_oom: bool = False) -> str:
     """Return in words how a process ended that did not say how its task ended.
 
     Args:
         asked_for: we ended it ourselves, so that memory is not the cause.
+        is_oom: the kernel says that it has killed for want of memory.
     """
     peak = f"peak memory {exited.peak_rss_bytes // 2**20} MiB"
+    if exited.signal == signals.SIGKILL and is_oom and not asked_for:
+        return (
+            f"out of memory: killed by the kernel (signal 9, SIGKILL); {peak}. Give the machine or the container more "
+            "memory, let fewer tasks run at once (a pool), or set [workers] task_memory_limit_mb"
+        )
     if exited.signal is not None:
         guess = " — perhaps out of memory" if exited.signal == signals.SIGKILL and not asked_for else ""
         return f"killed by signal {exited.signal} ({signal_name(exited.signal)}); {peak}{guess}"

@@ -43,7 +43,8 @@ class WarmFile:
 
     source: Source | None = None
     keeper: KeeperLink | None = None  # its warm process, once there is one
-    is_cold: bool = False  # cannot be kept imported; its attempts are forked from the base process
+    is_cold: bool = False  # cannot be kept imported, or is_passing; attempts are forked from the base process
+    is_passing: bool = False  # there was no room for one more warm process when it was first needed
     waiting: deque[OnPlaced] = field(default_factory=deque)
     used_at: float = 0.0
     made_at: float = field(default_factory=time.monotonic)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
 import click
 
+from scheduler import unpausing
 from scheduler.assets import missing_assets
 from scheduler.commands.lookup import user_name
 from tradewind.config import Config, load_config
@@ -22,6 +24,8 @@ from tradewind.terminal.output import counted, emit, emit_record, talk
 from tradewind.timetables import DataInterval, NextRun
 
 PAGE: Final = 1000
+MANY_RUNS: Final = 20
+"""Of more runs than these ``dags unpause`` asks before it has them created."""
 COLUMNS: Final = ("dag_id", "fileloc", "owners", "is_paused")
 TABLE_COLUMNS: Final = ("dag_id", "is_paused", "schedule", "next_run_after", "owners", "relative_fileloc")
 ALL_COLUMNS: Final = (
@@ -152,35 +156,90 @@ def list_import_errors(output: str) -> None:
 
 def pause(dag_id: str, treat_dag_id_as_regex: bool, yes: bool, output: str) -> None:
     """Pause DAGs: no new scheduled runs."""
-    _set_paused(dag_id, True, treat_dag_id_as_regex, yes, output)
-
-
-def unpause(dag_id: str, treat_dag_id_as_regex: bool, yes: bool, output: str) -> None:
-    """Resume paused DAGs."""
-    _set_paused(dag_id, False, treat_dag_id_as_regex, yes, output)
-
-
-def _set_paused(dag_id: str, paused: bool, is_regex: bool, yes: bool, output: str) -> None:
-    word = "paused" if paused else "unpaused"
     with open_database() as db:
-        wanted = _matching(db, dag_id, not paused) if is_regex else [dag_id]
-        if not wanted:
-            talk(f"No DAG that is not {word} matches {dag_id!r}.")
-        elif is_regex:
-            confirm(f"{counted(len(wanted), 'DAG')} will be {word}: {', '.join(wanted)}. Go on?", yes)
+        wanted = _wanted(db, dag_id, treat_dag_id_as_regex, "paused")
+        if treat_dag_id_as_regex and wanted:
+            confirm(f"{counted(len(wanted), 'DAG')} will be paused: {', '.join(wanted)}. Go on?", yes)
         rows = []
         for one in wanted:
             with db.write() as tx:
                 now = db.now()
-                if dags.set_paused(tx, one, paused, now):
-                    action = "dag.pause" if paused else "dag.unpause"
-                    audit.note(tx, now, actor=user_name(), via="cli", action=action, dag_id=one)
-                    talk(f"DAG {one} is {word}.")
+                if dags.set_paused(tx, one, True, now):
+                    audit.note(tx, now, actor=user_name(), via="cli", action="dag.pause", dag_id=one)
+                    talk(f"DAG {one} is paused.")
                 else:
-                    talk(f"DAG {one} was {word} already.")
-            rows.append({"dag_id": one, "is_paused": paused})
+                    talk(f"DAG {one} was paused already.")
+            rows.append({"dag_id": one, "is_paused": True})
     if rows or output in ("json", "yaml"):
         emit(rows, ("dag_id", "is_paused"), output)
+
+
+def unpause(dag_id: str, treat_dag_id_as_regex: bool, skip_missed: bool, dry_run: bool, yes: bool, output: str) -> None:
+    """Resume paused DAGs."""
+    with open_database() as db:
+        wanted = _wanted(db, dag_id, treat_dag_id_as_regex, "unpaused")
+        found = []
+        for one in wanted:
+            with db.write() as tx:
+                found.append(unpausing.foresee(tx, one, db.now()))
+        if dry_run:
+            _tell_missed(found, skip_missed, output)
+            return
+        count = 0 if skip_missed else sum(missed.count for missed in found)
+        is_much = count > MANY_RUNS and sys.stdin.isatty()
+        if (treat_dag_id_as_regex and wanted) or is_much:
+            told = "" if not count else f" {counted(count, 'run')} will be created at once."
+            confirm(f"{counted(len(wanted), 'DAG')} will be unpaused: {', '.join(wanted)}.{told} Go on?", yes)
+        rows = []
+        for one in wanted:
+            with db.write() as tx:
+                now = db.now()
+                done = unpausing.unpause(tx, one, now, skip_missed=skip_missed)
+                if done.has_changed:
+                    detail = {"skipped_runs" if skip_missed else "missed_runs": done.missed.count}
+                    actor = user_name()
+                    audit.note(tx, now, actor=actor, via="cli", action="dag.unpause", dag_id=one, detail=detail)
+                    talk(f"DAG {one} is unpaused: {_what_comes(done.missed, skip_missed)}.")
+                else:
+                    talk(f"DAG {one} was unpaused already.")
+            made = 0 if skip_missed else done.missed.count
+            rows.append({"dag_id": one, "is_paused": False, "runs_to_create": made})
+    if rows or output in ("json", "yaml"):
+        emit(rows, ("dag_id", "is_paused", "runs_to_create"), output)
+
+
+def _tell_missed(found: list[unpausing.Missed], skip_missed: bool, output: str) -> None:
+    columns = ("dag_id", "runs_to_create", "first", "last", "next_run_after")
+    rows = [
+        {
+            "dag_id": missed.dag_id,
+            "runs_to_create": 0 if skip_missed else missed.count,
+            "first": None if skip_missed else missed.first,
+            "last": None if skip_missed else missed.last,
+            "next_run_after": missed.following,
+        }
+        for missed in found
+    ]
+    for missed in found:
+        talk(f"DAG {missed.dag_id}: {_what_comes(missed, skip_missed)}.")
+    talk("Dry run: nothing was changed.")
+    emit(rows, columns, output)
+
+
+def _what_comes(missed: unpausing.Missed, skip_missed: bool) -> str:
+    if not skip_missed or not missed.count:
+        return str(missed)
+    due = f"; the next is due at {missed.following.isoformat()}" if missed.following else ""
+    return (
+        f"{counted(missed.count, 'run')} that would be created now {'is' if missed.count == 1 else 'are'} skipped{due}"
+    )
+
+
+def _wanted(db: Database, dag_id: str, is_regex: bool, word: str) -> list[str]:
+    found = _matching(db, dag_id, word == "unpaused") if is_regex else [dag_id]
+    if not found:
+        talk(f"No DAG that is not {word} matches {dag_id!r}.")
+    return found
 
 
 def _matching(db: Database, pattern: str, paused: bool) -> list[str]:

@@ -18,7 +18,7 @@ from tradewind.metadata.runs import RunRecord, find_run
 from tradewind.metadata.runs import list_runs as read_runs
 from tradewind.model.states import RunState, RunType
 from tradewind.terminal.instants import parse_instant
-from tradewind.terminal.output import emit, talk
+from tradewind.terminal.output import counted, emit, talk
 
 LIST_COLUMNS: Final = ("dag_id", "run_id", "state", "run_after", "logical_date", "start_date", "end_date")
 LIST_TABLE: Final = ("run_id", "state", "logical_date", "start_date", "duration")
@@ -37,12 +37,17 @@ def trigger(
     logical_date: str | None,
     run_id: str | None,
     note: str | None,
+    tasks: tuple[str, ...],
+    with_upstream: bool,
+    with_downstream: bool,
     no_replace_microseconds: bool,
     output: str,
 ) -> None:
     """Start a run of a DAG."""
     config = load_config(os.environ)
     date = _logical_date(logical_date, no_replace_microseconds)
+    if (with_upstream or with_downstream) and not tasks:
+        raise UsageError("Above or below which tasks? Name them with --tasks.")
     user = user_name()
     with open_database(config) as db:
         made = trigger_run(
@@ -53,6 +58,9 @@ def trigger(
             logical_date=date,
             conf=conf,
             note=note,
+            tasks=tasks,
+            with_upstream=with_upstream,
+            with_downstream=with_downstream,
             triggered_by="cli",
             user=user,
         )
@@ -62,6 +70,8 @@ def trigger(
     assert run is not None
     if made.is_dag_paused:
         talk(f"DAG {dag_id} is paused: this run runs all the same, scheduled ones do not.")
+    if run.task_subset is not None:
+        talk(f"It consists of {counted(len(run.task_subset), 'task')}: {', '.join(run.task_subset)}.")
     emit([_trigger_row(run)], TRIGGER_TABLE if output == "table" else TRIGGER_COLUMNS, output)
 
 

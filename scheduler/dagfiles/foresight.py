@@ -97,21 +97,43 @@ def ask_by_hand(config: Config, database: Database, wanted: Wanted, at: datetime
     Raises:
         DagError: it gave no answer, within the limits that hold for reading DAG files.
     """
-    answers = answer_from(StoredValues(database, config, os.environ))
-    client = ParseClient(parse_setup(config), parse_environment(config, os.environ), 1, answers)
-    try:
-        client.submit(_job(dag_folders(config), wanted, RunsQuestion(wanted.dag_id, now, manual_at=at)))
-        while not (answered := client.take_answers()):
-            client.wait(None)
-    finally:
-        client.close()
-    answer = answered[0][1]
+    answer = _ask(config, database, wanted, RunsQuestion(wanted.dag_id, now, manual_at=at))
     if answer.error is not None or not answer.runs:
         raise DagError(
             f"The timetable of DAG {wanted.dag_id!r} does not say what a run by hand at {at.isoformat()} is about: "
             f"{answer.error or 'it gave no answer'}"
         )
     return _runs(answer)[0]
+
+
+def ask_between(
+    config: Config, database: Database, wanted: Wanted, first: datetime, last: datetime, now: datetime
+) -> list[NextRun]:
+    """Ask a timetable that is the user's own code which runs it has with logical dates from ``first`` to ``last``, both
+    included, that are due at ``now``; waits for the answer.
+
+    Raises:
+        DagError: it gave no answer, within the limits that hold for reading DAG files.
+    """
+    answer = _ask(config, database, wanted, RunsQuestion(wanted.dag_id, now, first=first, last=last))
+    if answer.error is not None:
+        raise DagError(
+            f"The timetable of DAG {wanted.dag_id!r} does not say which runs it has from {first.isoformat()} to "
+            f"{last.isoformat()}: {answer.error}"
+        )
+    return _runs(answer)
+
+
+def _ask(config: Config, database: Database, wanted: Wanted, question: RunsQuestion) -> RunsAnswer:
+    answers = answer_from(StoredValues(database, config, os.environ))
+    client = ParseClient(parse_setup(config), parse_environment(config, os.environ), 1, answers)
+    try:
+        client.submit(_job(dag_folders(config), wanted, question))
+        while not (answered := client.take_answers()):
+            client.wait(None)
+    finally:
+        client.close()
+    return answered[0][1]
 
 
 def _runs(answer: RunsAnswer) -> list[NextRun]:

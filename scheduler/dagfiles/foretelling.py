@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from scheduler.dagfiles.protocol import RunAnswer, RunsAnswer, RunsQuestion
-from tradewind.errors import DagError
+from tradewind.errors import DagError, UsageError
 from tradewind.model.states import RunType
 from tradewind.sdk.dag import DAG
 from tradewind.sdk.serialize import to_spec
 from tradewind.timetables import DataInterval, next_planned, restriction_of
+from tradewind.timetables.between import runs_between
 
 
 def answer_about_runs(dags: Sequence[DAG], question: RunsQuestion, redact: Callable[[str], str]) -> RunsAnswer:
@@ -18,8 +20,10 @@ def answer_about_runs(dags: Sequence[DAG], question: RunsQuestion, redact: Calla
     if dag is None:
         return RunsAnswer(error="its file no longer defines it")
     try:
+        if question.first is not None and question.last is not None:
+            return _between(dag, question, question.first, question.last)
         return _by_hand(dag, question) if question.manual_at is not None else _coming(dag, question)
-    except (DagError, ValueError, TypeError) as error:
+    except (DagError, UsageError, ValueError, TypeError) as error:
         return RunsAnswer(error=redact(str(error)))
 
 
@@ -53,3 +57,8 @@ def _by_hand(dag: DAG, question: RunsQuestion) -> RunsAnswer:
     interval = timetable.manual_interval(question.manual_at)
     run_id = timetable.run_id(RunType.MANUAL, question.now, question.manual_at, interval=interval)
     return RunsAnswer((RunAnswer(question.now, *interval, run_id),))
+
+
+def _between(dag: DAG, question: RunsQuestion, first: datetime, last: datetime) -> RunsAnswer:
+    found = runs_between(to_spec(dag), dag.timetable, first, last, question.now)
+    return RunsAnswer(tuple(RunAnswer(past.run.run_after, *past.run.interval, past.run_id) for past in found))

@@ -29,7 +29,8 @@ class Setup(msgspec.Struct, frozen=True, tag="setup"):
 
 
 class RunsQuestion(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is asked of a DAG whose timetable is the user's own code: its coming runs, or what one by hand is about.
+    """What is asked of a DAG whose timetable is the user's own code: its coming runs, what one by hand is about, or
+    which runs it has within a span of the past.
 
     All instants are aware.
     """
@@ -41,6 +42,8 @@ class RunsQuestion(msgspec.Struct, frozen=True, omit_defaults=True):
     last_run_after: datetime | None = None
     count: int = 0  # how many coming runs
     manual_at: datetime | None = None  # the logical date of a run that is asked for by hand
+    first: datetime | None = None  # of a span of logical dates, both ends included
+    last: datetime | None = None
 
 
 class RunAnswer(msgspec.Struct, frozen=True):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import warnings
-from importlib import import_module
 from typing import Final
 
 import msgspec
 
 from scheduler.dagfiles.protocol import Outcome
+from tradewind.compat.usual import import_usual
 from tradewind.model.spec import DagSpec
 from tradewind.plugins import entry_points
 from tradewind.sdk.loader import load_dag_file, module_name
@@ -43,28 +43,14 @@ with DAG("in_utc", schedule=datetime.timedelta(hours=1), start_date=datetime.dat
 """
 
 
-_AIRFLOW: Final = (
-    "airflow",
-    "airflow.decorators",
-    "airflow.operators.bash",
-    "airflow.operators.empty",
-    "airflow.operators.python",
-    "airflow.providers.standard.operators.bash",
-    "airflow.providers.standard.operators.empty",
-    "airflow.providers.standard.operators.python",
-    "airflow.sdk",
-)
-"""Modules only: what stands in them is looked up, and warned about, by each DAG file for itself."""
-
-
 def rehearse(*, with_airflow_names: bool) -> list[DagSpec]:
     """Read a DAG file of our own, and forget it. What it imported stays.
 
     Args:
         with_airflow_names: Airflow's names lead to us. (The real Airflow would take seconds to import.)
     """
-    for name in _AIRFLOW if with_airflow_names else ():
-        import_module(name)
+    if with_airflow_names:
+        import_usual()
     search_path = list(sys.path)
     entry_points.are_there()
     with warnings.catch_warnings():

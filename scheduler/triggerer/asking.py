@@ -14,8 +14,8 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from executors.runner.masking import Masker
-from executors.runner.protocol import Answer, Refused, Request
-from executors.runner.task_channel import RequestRefused, SocketChannel
+from executors.runner.protocol import Answer, Request
+from executors.runner.task_channel import SocketChannel, checked_answer
 from scheduler.triggerer.protocol import Ask
 from tradewind.sdk.channel import ChannelClosed
 from tradewind.xcom.policy import XComPolicy
@@ -69,12 +69,7 @@ class TriggerChannel(SocketChannel):
         self._wait, self._switchboard = wait, switchboard
 
     def _ask(self, request: Request, expected: type[A]) -> A:
-        answer = self._switchboard.ask(self._wait, request)
-        if isinstance(answer, Refused):
-            raise RequestRefused(answer.error)
-        if not isinstance(answer, expected):
-            raise RequestRefused(f"The triggerer answered {type(request).__name__} with {type(answer).__name__}.")
-        return answer
+        return checked_answer("triggerer", request, self._switchboard.ask(self._wait, request), expected)
 
     def _tell(self, message: Any) -> None:
         """Nothing: a trigger has no template fields that anybody would show."""

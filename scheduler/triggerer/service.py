@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
-from types import FrameType
 
 from scheduler.doorbell import Doorbell
+from scheduler.stop_signals import call_on_stop
 from scheduler.triggerer.host import Triggerer
 from tradewind import __version__
 from tradewind.config import Config
-from tradewind.metadata.database import Database
+from tradewind.metadata.opening import open_database
 
 log = logging.getLogger(__name__)
 
@@ -22,15 +21,10 @@ def run_triggerer(config: Config, *, capacity: int | None = None, queues: tuple[
     Raises:
         MetadataError: the metadata DB cannot be used.
     """
-    db = Database(
-        config.database.sql_alchemy_conn,
-        pool_size=config.database.sql_alchemy_pool_size,
-        statement_timeout_seconds=config.database.statement_timeout_seconds,
-    )
-    try:
+    with open_database(config, is_current=False) as db:
         db.check()
         stop = threading.Event()
-        _stop_on_signals(stop)
+        call_on_stop(stop.set)
         triggerer = Triggerer(config, db, capacity=capacity, queues=queues)
         bell = Doorbell(db, db.waits_bell_path if db.is_sqlite else None)
         bell.on_waits(triggerer.wake)
@@ -42,13 +36,3 @@ def run_triggerer(config: Config, *, capacity: int | None = None, queues: tuple[
             triggerer.stop()
             bell.close()
         log.info("triggerer stopped")
-    finally:
-        db.close()
-
-
-def _stop_on_signals(stop: threading.Event) -> None:
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handle)

@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import select
 
 from scheduler.fire import fire
+from scheduler.versions import VersionCache
 from tests.assets.world import T0, at, consumer, look, pending, producer, runs_of, save, source, update, used
 from tests.dagfiles.specs import parsed, spec
 from tradewind.errors import DagError
-from tradewind.metadata import dags
+from tradewind.metadata import dags, runs
 from tradewind.metadata.assets import record_changes
 from tradewind.metadata.models import AssetEvent
-from tradewind.metadata.timers import TimerRow
 from tradewind.model.orders import AssetChange
 from tradewind.model.states import RunType
 from tradewind.sdk.assets.definitions import Asset
@@ -186,12 +186,12 @@ def test_a_scheduled_run_is_about_the_partition_of_its_tick(sqlite_database):
         dags.save_file(tx, parsed(spec("daily", timetable)), now, paused_at_creation=False)
         due = dags.get_dag(tx, "daily").next_run_after
         assert due is not None
-        run = fire(tx, TimerRow("fire:daily", "fire", due, dag_id="daily"), max(due, now))
+        (pk,) = fire(tx, ["daily"], max(due, now), VersionCache())
+        (run,) = runs.get_runs(tx, [pk])
         following = dags.get_dag(tx, "daily").next_run_after
         dags.reschedule(tx, "daily", max(due, now))
         again = dags.get_dag(tx, "daily").next_run_after
 
-    assert run is not None
     assert (run.logical_date, run.data_interval_start) == (None, None)
     assert run.partition_key == "2026-02-28"
     assert run.partition_date == datetime(2026, 2, 28, 1, tzinfo=UTC)

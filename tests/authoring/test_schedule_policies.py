@@ -74,14 +74,41 @@ def test_wishes_stand_in_the_spec():
     assert spec.max_consecutive_failed_dag_runs == 1
 
 
+def test_wishes_about_failed_runs_stand_in_the_spec():
+    spec = to_spec(DAG("etl", run_retries=2, run_retry_delay=timedelta(minutes=10), on_run_failure="hold"))
+
+    assert (spec.run_retries, spec.run_retry_delay_seconds, spec.holds_after_failure) == (2, 600.0, True)
+
+
+def test_without_wishes_a_failed_run_is_not_tried_again_and_holds_up_none():
+    spec = to_spec(DAG("etl"))
+
+    assert (spec.run_retries, spec.holds_after_failure) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("kept", "days"), [(None, None), (timedelta(days=30), 30.0), (timedelta(hours=36), 1.5), (timedelta(0), 0.0)]
+)
+def test_how_long_runs_are_kept_stands_in_the_spec(kept, days):
+    assert to_spec(DAG("etl", runs_kept_for=kept)).days_kept == days
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"runs_kept_for": 30}, "runs_kept_for must be a datetime.timedelta"),
+        ({"runs_kept_for": timedelta(-1)}, "runs_kept_for must be a duration; timedelta(0) for ever, or None"),
         ({"overlap": "skipp"}, "overlap 'skipp' does not exist. Did you mean 'skip'?"),
         ({"overlap": "skip", "max_active_runs": 3}, "max_active_runs must be 1 or left out with overlap='skip', not 3"),
         ({"catchup_window": timedelta(0)}, "catchup_window must be a duration above zero"),
         ({"jitter": 60}, "jitter must be a datetime.timedelta"),
         ({"pause_on_failure": 3}, "pause_on_failure must be True or False"),
+        ({"run_retries": -1}, "run_retries must be a whole number of 0 or more"),
+        ({"run_retries": 1, "run_retry_delay": "5m"}, "run_retry_delay must be a datetime.timedelta or a number of se"),
+        ({"run_retries": 1, "run_retry_delay": -1}, "run_retry_delay must be a duration of zero or more"),
+        ({"run_retry_delay": timedelta(1)}, "run_retry_delay must be left out, since run_retries is 0; or give run_"),
+        ({"on_run_failure": "stop"}, "on_run_failure 'stop' does not exist. It must be one of continue, hold"),
+        ({"on_run_failure": "holds"}, "on_run_failure 'holds' does not exist. Did you mean 'hold'?"),
         (
             {"pause_on_failure": True, "max_consecutive_failed_dag_runs": 3},
             "pause_on_failure must be left out, since max_consecutive_failed_dag_runs is given",

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, select
 
 from scheduler import fire
+from scheduler.backfill.create import plan_backfill
 from scheduler.dagfiles.foresight import Foresight
 from scheduler.runs import trigger_run
+from scheduler.versions import VersionCache
 from tests.dagfiles.place import Place
 from tradewind.config import load_config
+from tradewind.errors import DagError
 from tradewind.metadata import coming_runs, dag_schedule, dags, runs
 from tradewind.metadata.coming_runs import Foretold
 from tradewind.metadata.database import Database
 from tradewind.metadata.models import ComingRuns, Timer
 from tradewind.metadata.timers import FIRE, TimerRow
+from tradewind.model.backfills import BackfillPlan, WantedBackfill
 from tradewind.timetables import DataInterval
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -100,7 +105,7 @@ def fire_all(place: Place, now: datetime) -> None:
             due = tx.execute(select(Timer.key, Timer.due_at).where(Timer.dag_id == "grow")).one_or_none()
             if due is None or due.due_at > now:
                 return
-            fire.handle(tx, TimerRow(due.key, FIRE, due.due_at, None, "grow"), now)
+            fire.handle(tx, [TimerRow(due.key, FIRE, due.due_at, None, "grow")], now, VersionCache())
 
 
 def made(place: Place) -> list[datetime]:
@@ -301,6 +306,34 @@ def test_a_run_by_hand_is_about_what_the_users_code_says(place, monkeypatch):
         run = runs.find_run(tx, "grow", "manual_of_7_hours")
     assert run is not None
     assert (run.data_interval_start, run.data_interval_end) == (START + 5 * DAY, at)
+
+
+def past(place: Place, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> BackfillPlan:
+    """Plan a backfill of the first day."""
+    monkeypatch.setenv("TRADEWIND_HOME", str(place.home))
+    place.put("a.py", source(**fields))
+    place.manager().sync_once()
+    config = load_config({"TRADEWIND_HOME": str(place.home)}, place.home)
+    return plan_backfill(place.database, config, WantedBackfill(["grow"], START, START + 6 * HOUR), START + 9 * HOUR)
+
+
+def test_the_dates_of_a_backfill_are_those_that_the_users_code_says(place, monkeypatch):
+    slots = past(place, monkeypatch).slots
+
+    assert [slot.logical_date for slot in slots] == [START, START + HOUR, START + 3 * HOUR]  # the next is not over yet
+    assert [slot.run_id for slot in slots] == [f"backfill_of_{hours}_hours" for hours in (1, 2, 3)]
+    assert slots[2].data_interval_end == START + 6 * HOUR
+
+
+def test_users_code_that_fails_refuses_the_backfill_with_its_words(place, monkeypatch):
+    with pytest.raises(DagError, match="does not say which runs it has.*ValueError: no calendar"):
+        past(place, monkeypatch, body="raise ValueError('no calendar')")
+
+
+def test_users_code_that_stands_still_refuses_the_backfill(place, monkeypatch):
+    body = "return DagRunInfo.interval(restriction.earliest, restriction.earliest.add(hours=1))"
+    with pytest.raises(DagError, match="does not lead forward"):
+        past(place, monkeypatch, body=body)
 
 
 def test_the_next_runs_can_be_shown(place):

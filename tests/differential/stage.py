@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +36,23 @@ def recordings(*names: str) -> dict[str, dict[str, Any]]:
     """Return what Airflow made of these DAG files, by file."""
     found = {path.stem: path for path in sorted((HERE / "recorded").glob("*.json"))}
     return {name: read(path) for name, path in found.items() if name in names}
+
+
+def _watch(look: Callable[[], tuple[bool, object]], every: float) -> None:
+    """Look at outside processes, which give no event, until all is done, or nothing moves any more, or it is late.
+
+    Args:
+        look: returns whether all is done, and something that changes while anything moves.
+    """
+    begun = still_since = time.monotonic()
+    before: object = None
+    while time.monotonic() - begun < LIMIT_SECONDS and time.monotonic() - still_since < STILL_SECONDS:
+        is_done, now = look()
+        if is_done:
+            return
+        if now != before:
+            before, still_since = now, time.monotonic()
+        time.sleep(every)
 
 
 class Stage:
@@ -80,16 +97,13 @@ class Stage:
     def _wait_read(self) -> None:
         """Wait until all DAGs are known, or until no further file comes: some may be broken."""
         wanted = {dag_id for recorded in self.recorded.values() for dag_id in recorded["dags"]}
-        begun = still_since = time.monotonic()
-        before = -1
-        while time.monotonic() - begun < LIMIT_SECONDS and time.monotonic() - still_since < STILL_SECONDS:
+
+        def look() -> tuple[bool, object]:
             with self.stack.db.read() as tx:
                 known = set(tx.execute(select(Dag.dag_id)).scalars())
-            if wanted <= known:
-                return
-            if len(known) != before:
-                before, still_since = len(known), time.monotonic()
-            time.sleep(0.1)  # an outside process, which gives no event
+            return wanted <= known, len(known)
+
+        _watch(look, every=0.1)
 
     def _files(self) -> dict[str, str | None]:
         with self.stack.db.read() as tx:
@@ -113,15 +127,13 @@ class Stage:
             for recorded in self.recorded.values()
             for dag_id, its_runs in recorded["dags"].items()
         }
-        begun = still_since = time.monotonic()
-        before: object = None
-        while time.monotonic() - begun < LIMIT_SECONDS and time.monotonic() - still_since < STILL_SECONDS:
+
+        def look() -> tuple[bool, object]:
             ended, now = self._stand()
-            if all(ended.get(dag_id, 0) >= n for dag_id, n in expected.items() if dag_id not in plan.STAYING):
-                return
-            if now != before:
-                before, still_since = now, time.monotonic()
-            time.sleep(0.2)  # outside processes, which give no event
+            over = (ended.get(dag_id, 0) >= n for dag_id, n in expected.items() if dag_id not in plan.STAYING)
+            return all(over), now
+
+        _watch(look, every=0.2)
 
     def _stand(self) -> tuple[dict[str, int], object]:
         ended: dict[str, int] = {}

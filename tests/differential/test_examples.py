@@ -8,9 +8,12 @@ from tests.differential import page
 from tests.differential.differences import DECISIONS, unexplained
 from tests.differential.examples import NAMES
 from tests.differential.outcome import Outcome
-from tests.differential.stage import recordings
+from tests.differential.stage import LIMIT_SECONDS, recordings
 
-pytestmark = pytest.mark.xdist_group("differential-examples")
+pytestmark = [
+    pytest.mark.xdist_group("differential-examples"),
+    pytest.mark.timeout(2 * LIMIT_SECONDS + 120),  # all is run within the first of them
+]
 
 DAGS = [pytest.param(file, dag_id, id=dag_id) for file, seen in recordings(*NAMES).items() for dag_id in seen["dags"]]
 

@@ -10,9 +10,12 @@ import pytest
 from tests.differential import page
 from tests.differential.differences import DECISIONS, unexplained
 from tests.differential.outcome import Outcome
-from tests.differential.stage import PROBES, recordings
+from tests.differential.stage import LIMIT_SECONDS, PROBES, recordings
 
-pytestmark = pytest.mark.xdist_group("differential-probes")
+pytestmark = [
+    pytest.mark.xdist_group("differential-probes"),
+    pytest.mark.timeout(2 * LIMIT_SECONDS + 120),  # all is run within the first of them
+]
 
 RECORDED = recordings(*PROBES)
 DAGS = [pytest.param(file, dag_id, id=f"{file}-{dag_id}") for file, seen in RECORDED.items() for dag_id in seen["dags"]]

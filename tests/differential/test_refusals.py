@@ -8,7 +8,10 @@ from tests.differential import page
 from tests.differential.differences import LOOSER, STRICTER
 from tests.differential.refusals import Answer, recorded_answers
 
-pytestmark = pytest.mark.xdist_group("differential-refusals")
+pytestmark = [
+    pytest.mark.xdist_group("differential-refusals"),
+    pytest.mark.timeout(240),  # all is read within the first of them
+]
 
 RECORDED = recorded_answers()
 

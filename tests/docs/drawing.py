@@ -10,14 +10,18 @@ from enum import StrEnum
 from typing import Any, Final
 
 from tests.docs.sources import ROOT
-from tradewind.model.states import RUN_TRANSITIONS, TASK_TRANSITIONS, RunState, TaskState
+from tradewind.model.states import INTERVENTIONS, RUN_TRANSITIONS, TASK_TRANSITIONS, RunState, TaskState
 
 PAGE: Final = ROOT / "docs" / "lifecycle.md"
 
 
 def diagram(moves: Mapping[Any, StrEnum], first: StrEnum) -> str:
-    """Return a Mermaid state diagram: one arrow for each pair of states, labelled with the events that lead there."""
+    """Return a Mermaid state diagram: one arrow for each pair of states, labelled with the events that lead there.
+
+    What people do from nearly every state is left out: it stands in a table of the page.
+    """
     arrows: dict[tuple[str, str], list[str]] = {}
+    moves = {(state, event): target for (state, event), target in moves.items() if event not in INTERVENTIONS}
     for (state, event), target in moves.items():
         arrows.setdefault((state.value, target.value), []).append(event.value)
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {first.value}"]

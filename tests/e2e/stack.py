@@ -71,7 +71,7 @@ class Stack:
             with self.db.read() as tx:
                 return find_dag(tx, dag_id) is not None
 
-        wait_until(is_there, timeout=30, what=f"DAG {dag_id}")
+        wait_until(is_there, timeout=90, what=f"DAG {dag_id}")
 
     def trigger(self, dag_id: str, number: int = 1, **fields: object) -> int:
         made = trigger_run(self.db, self.config, dag_id=dag_id, run_id=f"run{number}", logical_date=None, **fields)  # type: ignore[arg-type]

@@ -25,7 +25,8 @@ NOW = datetime.now(UTC)
 def queue_attempts(database: Database) -> Step:
     """Start a run whose executor sits elsewhere: its attempts wait to be claimed."""
     spec = dag("far", *[task(f"t{n}", execution_timeout_seconds=60) for n in range(5)])
-    add_run(database, store(database, spec), "far", conf={"day": "2013-07-04"})
+    of_run = {"conf": {"day": "2013-07-04"}, "triggering_user": "ann", "partition_key": "eu", "partition_date": NOW}
+    add_run(database, store(database, spec), "far", 1, **of_run)
     holder = uuid4()
     lanes = Lanes("RemoteExecutor", {"RemoteExecutor": None}, lambda: {"RemoteExecutor": None})
     advancer = Advancer(holder, policy=Policy(), parallelism=8, lanes=lanes, versions=VersionCache())
@@ -73,6 +74,7 @@ def test_who_knows_only_the_ids_learns_what_the_scheduler_would_have_said(databa
         loaded = {order.attempt_id: order for order in attempts.load_orders(tx, list(told))}
 
     assert loaded == told
+    assert {(order.partition_key, order.partition_date) for order in loaded.values()} == {("eu", NOW)}
 
 
 def test_processes_that_ended_long_ago_are_forgotten(database: Database) -> None:

@@ -6,8 +6,11 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from scheduler.recovery import only_scheduler
 from scheduler.verify import verify
@@ -16,6 +19,7 @@ from tests.support.waiting import wait_until
 from tradewind.errors import MetadataError
 from tradewind.metadata.database import Database
 from tradewind.metadata.pools import PoolData, set_pool
+from tradewind.metadata.timers import START, TimerRow, set_timers, start_key
 from tradewind.model.orders import AttemptOrder, Outcome
 
 
@@ -83,3 +87,23 @@ def test_a_second_scheduler_on_sqlite_is_refused_with_the_mend(sqlite_url: str) 
     ):
         pass
     database.close()
+
+
+def test_a_scheduler_locks_all_rows_of_dags_at_once_before_it_fires_and_claims(postgres: Database) -> None:
+    """Otherwise two that fire one DAG each, and then claim runs of both, wait for each other."""
+    for dag_id in ("a", "b"):
+        version = store(postgres, dag(dag_id, task("t")))
+        pk = add_run(postgres, version, dag_id)
+    with postgres.write() as tx:  # it was asked for ahead of its time, which has come
+        set_timers(tx, [TimerRow(start_key(pk), START, datetime.now(UTC), dag_id="b")])
+    locked: list[object] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if "FROM dag \n" in statement and "FOR UPDATE" in statement:
+            locked.append(sorted(value for value in parameters.values() if value in ("a", "b")))
+
+    event.listen(postgres.engine, "before_cursor_execute", note)
+    with running_scheduler(postgres):
+        wait_until(is_over(postgres, pk), timeout=30)
+
+    assert locked[0] == ["a", "b"]

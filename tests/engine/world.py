@@ -25,7 +25,8 @@ from tradewind.metadata.database import Database, ring
 from tradewind.metadata.models import Dag, DagSource, DagVersion, TaskInstance
 from tradewind.metadata.pools import ensure_default_pool
 from tradewind.metadata.runs import NewRun
-from tradewind.model.orders import Aftermath, AttemptEnded, AttemptOrder, Outcome
+from tradewind.model.keys import run_limits
+from tradewind.model.orders import Aftermath, AttemptEnded, AttemptOrder, AttemptStarted, Outcome
 from tradewind.model.spec import DagSpec, TaskSpec, TimetableSpec, encode_spec, version_hash
 from tradewind.model.states import RunType, TaskState
 
@@ -54,6 +55,7 @@ def store(db: Database, spec: DagSpec) -> int:
             insert(Dag).values(
                 dag_id=spec.dag_id, file_path="t.py", is_active=True, is_paused=False, version_id=None,
                 max_active_runs=spec.max_active_runs, schedule_summary="", owners="", created_at=now, parsed_at=now,
+                holds_after_failure=spec.holds_after_failure,
             )
         )  # fmt: skip
         tx.execute(insert(DagSource).values(digest=digest, source=source))
@@ -62,6 +64,7 @@ def store(db: Database, spec: DagSpec) -> int:
             .values(
                 dag_id=spec.dag_id, number=1, hash=version_hash(spec, source.encode()),
                 spec=encode_spec(spec).decode(), source_digest=digest, file_path="t.py", created_at=now,
+                concurrency=run_limits(spec),
             )
             .returning(DagVersion.id)
         ).scalar_one()  # fmt: skip
@@ -125,6 +128,12 @@ class ScriptedExecutor:
         assert self._report is not None
         now = datetime.now(UTC)
         self._report([AttemptEnded(order.attempt_id, order.fence, order.run_pk, outcome, now, now, **fields)])
+
+    def began(self, order: AttemptOrder) -> None:
+        """Report that an attempt has a process."""
+        assert self._report is not None
+        now = datetime.now(UTC)
+        self._report([AttemptStarted(order.attempt_id, order.fence, order.run_pk, now, "host", 1)])
 
     def cancel(self, attempt_ids: Sequence[UUID]) -> None:
         self.cancelled.extend(attempt_ids)

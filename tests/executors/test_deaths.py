@@ -69,11 +69,20 @@ TASKS = """
         time.sleep(600)
 
     @task
+    def deaf_family():
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        near = subprocess.Popen(["sh", "-c", "sleep 600 & echo $!; wait"], stdout=subprocess.PIPE, text=True)
+        far = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        note("family", os.getpid(), near.pid, int(near.stdout.readline()), far.pid)
+        time.sleep(600)
+
+    @task
     def closes_everything():
         os.closerange(3, 100)
         time.sleep(600)
 
-    good(); killed(); exits(); crashes(); leaves_a_child(); has_family(); cleans_up(); deaf(); closes_everything()
+    good(); killed(); exits(); crashes(); leaves_a_child(); has_family(); deaf_family(); cleans_up(); deaf()
+    closes_everything()
 """
 
 
@@ -143,6 +152,19 @@ def test_cancel_lets_a_task_clean_up(bench):
 
     assert bench.end_of(order).outcome == Outcome.FAILED
     assert noted(bench, "cleaned")
+
+
+@pytest.mark.parametrize("task_id", ["has_family", "deaf_family"])
+def test_cancel_ends_all_that_a_task_has_started_sessions_of_their_own_too(bench, task_id):
+    order = bench.order(task_id)
+    bench.executor.submit([order])
+    family = noted(bench, "family")
+    family = family[:3] if task_id == "has_family" else family  # the last of it is the keeper
+
+    bench.executor.cancel([order.attempt_id])
+
+    assert bench.end_of(order).outcome == Outcome.FAILED
+    wait_until(lambda: all(is_gone(pid) for pid in family), what="the end of the whole family")
 
 
 def test_cancel_kills_a_task_that_does_not_listen(bench):

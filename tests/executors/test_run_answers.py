@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 
 from executors.control_plane import SqlControlPlane
 from scheduler.fire import handle
+from scheduler.versions import VersionCache
 from scheduler.why import explain
 from tests.engine.world import T0, add_run, dag, is_over, run_state, running_scheduler, store, task
 from tests.executors.test_control_plane import order
@@ -206,12 +207,12 @@ def test_a_run_for_later_is_held_back_until_its_time(plane, database):
         with database.write() as tx:
             if timers_too:
                 (timer,) = timers.due_timers(tx, uuid4(), later, 10)
-                assert handle(tx, timer, later) == runs.get_runs(tx, [pk])[0]
+                assert handle(tx, [timer], later, VersionCache()) == [pk]
             return [run.run_id for run in runs.get_runs(tx, runs.claim_startable(tx, "other", uuid4(), 10))]
 
     assert stored(database, "later").run_after == later
     (reason, *_) = explain(database, "other", "later")
-    assert reason.text == "it is due at 2999-01-01T00:00:00+00:00, as was asked"
+    assert reason.text.startswith("it is due at 2999-01-01T00:00:00+00:00, as was asked; no scheduler is running")
     assert start(timers_too=False) == ["now"]
     assert start(timers_too=True) == ["later", "now"]  # claims do not matter here: neither was begun
 

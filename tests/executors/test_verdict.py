@@ -72,7 +72,9 @@ def test_every_combination_has_an_end_and_only_the_tasks_own_word_makes_a_succes
 
 def test_memory_is_not_suspected_when_we_killed_it_ourselves():
     assert "out of memory" in how_it_died(KILLED)
+    assert how_it_died(KILLED, is_oom=True).startswith("out of memory: killed by the kernel (signal 9, SIGKILL); peak")
     assert "out of memory" not in how_it_died(KILLED, asked_for=True)
+    assert "out of memory" not in how_it_died(KILLED, asked_for=True, is_oom=True)
     assert "signal 64" in how_it_died(Exited(1, 7, None, 64, 0, 0.0))
 
 

@@ -175,16 +175,36 @@ def test_a_run_keeps_the_text_it_started_with(make_bench, sqlite_url):
     assert value_of(bench.run(again)[0]) == '"old"'
 
 
-def test_warm_processes_beyond_the_limit_are_let_go(make_bench):
-    bench = make_bench(WORKERS__WARM_DAG_FILES="2")
-    parents = []
-    for number in range(4):
-        bench.write_dag(PARENT, f"file{number}.py")
-        parents.append(int(value_of(bench.run_task("parent", name=f"file{number}.py"))))
+def parent_of(bench: Workbench, name: str) -> int:
+    return int(value_of(bench.run_task("parent", name=name)))
 
-    wait_until(lambda: not os.path.exists(f"/proc/{parents[0]}"), what="the end of the one used least recently")
-    wait_until(lambda: not os.path.exists(f"/proc/{parents[1]}"), what="the end of the next")
-    assert os.path.exists(f"/proc/{parents[3]}")
+
+def test_where_no_more_warm_processes_may_be_a_file_gets_one_when_it_is_needed_again(make_bench):
+    bench = make_bench(WORKERS__WARM_DAG_FILES="1")
+    for name in ("kept.py", "passing.py"):
+        bench.write_dag(PARENT, name)
+    kept = parent_of(bench, "kept.py")
+
+    base = parent_of(bench, "passing.py")
+
+    assert "tradewind-base" in psutil.Process(base).name()
+    assert parent_of(bench, "kept.py") == kept  # it was not let go for one task
+    assert parent_of(bench, "passing.py") == base  # nor for a file that is needed less than it
+    warm = parent_of(bench, "passing.py")  # but for one that is needed more
+    assert warm not in (base, kept)
+    wait_until(lambda: not os.path.exists(f"/proc/{kept}"), what="the end of the one used least recently")
+    assert parent_of(bench, "passing.py") == warm
+
+
+def test_tasks_of_a_file_that_come_together_share_one_import_however_many_files_there_are(make_bench):
+    bench = make_bench(WORKERS__WARM_DAG_FILES="1")
+    for name in ("kept.py", "many.py"):
+        bench.write_dag(PARENT, name)
+    parent_of(bench, "kept.py")
+
+    ended = bench.run(*(bench.order("parent", name="many.py") for _ in range(4)))
+
+    assert len({value_of(one) for one in ended}) == 1
 
 
 def test_the_base_process_is_there_before_the_first_attempt(bench):

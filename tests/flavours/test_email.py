@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import email
 import json
+import ssl
 from asyncio import Server
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from email.message import Message
+from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
+from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.authoring.support import Rehearsal
 from tradewind.model.orders import Outcome
 from tradewind.sdk.dag import DAG
 from tradewind.sdk.exceptions import AirflowException
 from tradewind.sdk.hooks.smtp import SmtpHook
+from tradewind.sdk.mail import send_email
 from tradewind.sdk.operators.email import EmailOperator
 from tradewind.sdk.smtp_notifier import SmtpNotifier
 from tradewind.sdk.taskflow import task
@@ -28,6 +38,8 @@ class Letterbox:
 
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []
+        self.encrypted: list[bool] = []
+        """Of each envelope, whether it came over TLS."""
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Envelope, address: str, _options: Any) -> str:
         if address.startswith("nobody"):
@@ -35,8 +47,9 @@ class Letterbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:
+    async def handle_DATA(self, _server: Any, session: Session, envelope: Envelope) -> str:
         self.envelopes.append(envelope)
+        self.encrypted.append(session.ssl is not None)
         return "250 OK"
 
     @property
@@ -61,16 +74,50 @@ class AnyPort(Controller):
 @pytest.fixture
 def letters(monkeypatch: pytest.MonkeyPatch) -> Iterator[Letterbox]:
     """A mail server that knows one login, and the connection ``smtp_default`` that leads there."""
+    with serving(monkeypatch) as box:
+        yield box
+
+
+@pytest.fixture
+def sealed_letters(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Letterbox]:
+    """One that offers STARTTLS besides, with a certificate that nobody has signed."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(write_certificate(tmp_path / "server.pem"))
+    with serving(monkeypatch, tls_context=tls) as box:
+        yield box
+
+
+@contextmanager
+def serving(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Iterator[Letterbox]:
     box = Letterbox()
-    controller = AnyPort(box, hostname="127.0.0.1", port=0, authenticator=is_known, auth_require_tls=False)
+    controller = AnyPort(box, hostname="127.0.0.1", port=0, authenticator=is_known, auth_require_tls=False, **settings)
     controller.start()
     connection = {
         "conn_type": "smtp", "host": "127.0.0.1", "port": controller.port, "login": "me", "password": "secret",
         "extra": {"from_email": "robot@example.org", "timeout": 5, "retry_limit": 1},
     }  # fmt: skip
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
-    yield box
-    controller.stop()
+    try:
+        yield box
+    finally:
+        controller.stop()
+
+
+def write_certificate(path: Path) -> Path:
+    """Write a key and a certificate for this host that it has signed itself."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.example.org")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    key_text = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(key_text + certificate.public_bytes(pem))
+    return path
 
 
 def run(**settings: Any) -> Any:
@@ -174,6 +221,40 @@ def test_a_notifier_tells_of_a_failure(letters):
     (message,) = letters.messages
     assert message["Subject"] == "DAG report, run manual__1, task broken"
     assert message.get_payload()[0].get_payload(decode=True) == b"no rows"
+
+
+def send_by_function() -> None:
+    send_email("ann@example.org", "S", "T")
+
+
+def send_by_hook() -> None:
+    with SmtpHook() as hook:
+        hook.send_email_smtp(to="ann@example.org", subject="S", html_content="T")
+
+
+@pytest.mark.parametrize("send", [send_by_function, send_by_hook])
+def test_mail_is_encrypted_when_the_server_offers_it(sealed_letters, monkeypatch, send):
+    with_templates("ssl_context", "none", monkeypatch)
+
+    send()
+
+    assert sealed_letters.encrypted == [True]
+
+
+@pytest.mark.parametrize("send", [send_by_function, send_by_hook])
+def test_no_mail_goes_to_a_server_whose_certificate_nobody_has_signed(sealed_letters, send):
+    with pytest.raises((ssl.SSLCertVerificationError, AirflowException), match="CERTIFICATE_VERIFY_FAILED"):
+        send()
+
+    assert sealed_letters.envelopes == []
+
+
+def test_encryption_can_be_declined(sealed_letters, monkeypatch):
+    with_templates("disable_tls", True, monkeypatch)
+
+    send_by_function()
+
+    assert sealed_letters.encrypted == [False]
 
 
 def test_other_ways_to_log_in_are_refused():

@@ -89,10 +89,11 @@ def test_the_order_of_a_call_says_what_happened(database):
         return Outcome.FAILED if order.task_id == "b" and order.callback is None else Outcome.SUCCESS
 
     with running_scheduler(database, behave):
-        run = add_run(database, version, "d")
+        run = add_run(database, version, "d", partition_key="eu", partition_date=world.T0)
         wait_until(are_made(database, 1, run), timeout=40, what="the call")
 
     (order,) = [one for one in orders if one.callback is not None]
+    assert (order.partition_key, order.partition_date) == ("eu", world.T0)
     assert (order.task_id, order.try_number, order.max_tries, order.run_id) == ("b", 1, 1, "r1")
     assert order.callback is not None
     assert order.callback.kind == "run"

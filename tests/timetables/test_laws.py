@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from croniter import croniter_range
 from dateutil.relativedelta import relativedelta
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tradewind.model.spec import TimetableSpec
@@ -124,6 +124,10 @@ def test_runs_follow_each_other_and_no_logical_date_comes_twice(timetable, now, 
 
 @LAW
 @given(rhythms, instants)
+@example(
+    MultipleCronTriggerTimetable("0 0 * * 1-5", "0 0 * * *", timezone="UTC", interval=timedelta(hours=-24)),
+    datetime(2024, 3, 30, 23, 59, 59, tzinfo=UTC),
+)
 def test_without_catchup_at_most_one_missed_run_is_made(timetable, now):
     restriction = Restriction(now - timedelta(days=400), None, catchup=False)
 

@@ -10,6 +10,7 @@ from sqlalchemy import event, update
 
 from scheduler.dagfiles.folders import EXAMPLES
 from tests.webui.conftest import csrf_of
+from tests.webui.operated import operated
 from tests.webui.seed import ETL_GROUPS, ETL_TASKS, FAILED_LOG, showcase
 from tradewind.metadata.models import AuditEntry, DagRun
 from tradewind.model.parsed import FileWarning
@@ -53,11 +54,30 @@ PATHS = (
     "/import_errors",
     "/required_actions",
     "/required_actions?show=all",
+    "/dags/tariffs",
+    "/dags/tariffs/graph?run=held load",
+    "/dags/tariffs/runs/held",
+    "/dags/tariffs/runs/held load/tasks/load",
+    "/dags/tariffs/runs/again/tasks/load?_p=panel",
+    "/dags/tariffs/backfills",
+    "/dags/tariffs/backfills/new",
+    "/backfills",
+    "/backfills/1",
+    "/limits",
+    "/limits?full=yes",
+    "/backfills/1?show=left+out",
+    "/dags/nightly_flights/runs/manual__failing/clear?task=load&downstream=1",
+    "/dags/nightly_flights/runs/manual__failing/mark?task=load&state=skipped&past=1",
+    "/dags/nightly_flights/runs/manual__live/mark?state=failed",
+    "/dags/nightly_flights/runs/manual__live/hold",
+    "/dags/nightly_flights/runs/manual__live/stop",
+    "/dags/nightly_flights/runs/manual__failing/replay?task=load",
 )
 
 
 def test_every_page_is_made(client, seed):
     showcase(seed)
+    operated(seed)
     for path in PATHS:
         answer = client.get(path)
         assert answer.status_code == 200, (path, answer.text[:2000])

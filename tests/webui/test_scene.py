@@ -17,7 +17,8 @@ def dag(tasks, groups=()):
 
 
 def fill(slot: Slot) -> str:
-    return {"state": "running", "href": "/x", "note": "n", "open": "/open", "close": "/close"}[slot.kind]
+    said = {"state": "running", "held": "", "href": "/x", "note": "n", "open": "/open", "close": "/close"}
+    return said[slot.kind]
 
 
 def test_a_closed_group_is_one_box_and_its_inner_edges_are_gone():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from tradewind.cli.assets import ASSETS
+from tradewind.cli.backfill import BACKFILL
 from tradewind.cli.dags import DAGS
 from tradewind.cli.db import DB
 from tradewind.cli.hitl import HITL
@@ -21,6 +22,7 @@ from tradewind.terminal.groups import RootGroup, Tree
 TREE: Final[Tree] = {
     "dags": DAGS,
     "tasks": TASKS,
+    "backfill": BACKFILL,
     "assets": ASSETS,
     "db": DB,
     "variables": VARIABLES,

@@ -6,6 +6,8 @@ from typing import Final
 
 import click
 
+from tradewind.cli.backfill import DAGS_BACKFILL
+from tradewind.cli.operating import DAG_OPERATIONS
 from tradewind.model.states import RunState
 from tradewind.terminal.groups import Command, Group
 from tradewind.terminal.options import CONF, DAG_FILE, OUTPUT, YES, Instant, argument, option
@@ -56,10 +58,19 @@ DAGS: Final = Group(
             option("-l", "--logical-date", help="A date or a time; `none` for a run without one. [default: now]"),
             option("-r", "--run-id", help="A name of your own for the run. [default: made from the date]"),
             option("--note", help="A remark, shown with the run."),
+            option(
+                "--tasks",
+                multiple=True,
+                metavar="PATTERN",
+                help="Run only these: a task, a group, or a pattern like 'load_*'; may be repeated.",
+            ),
+            option("--with-upstream", is_flag=True, help="With --tasks: also what stands above them."),
+            option("--with-downstream", is_flag=True, help="With --tasks: also what stands below them."),
             option("--no-replace-microseconds", is_flag=True, help="Keep the microseconds of --logical-date."),
             OUTPUT,
             detail="It starts as soon as a scheduler has a place for it, also when the DAG is paused.",
         ),
+        "backfill": DAGS_BACKFILL,
         "pause": Command(
             "scheduler.commands.dags:pause",
             "Pause DAGs: no new scheduled runs.",
@@ -74,9 +85,20 @@ DAGS: Final = Group(
             "Resume paused DAGs.",
             argument("dag_id"),
             option("--treat-dag-id-as-regex", is_flag=True, help="Resume every DAG whose id matches."),
+            option(
+                "--skip-missed",
+                "--no-catchup",
+                "skip_missed",
+                is_flag=True,
+                help="Create no run that is due already; go on with the next.",
+            ),
+            option("--dry-run", is_flag=True, help="Only say which runs would be created."),
             YES,
             OUTPUT,
-            detail="Without catchup the runs that were missed are passed over; with it they are made now.",
+            detail=(
+                "It says how many runs come at once. Without catchup that is the newest of those that were missed, as "
+                "in Airflow; with it all of them. Of more than 20 it asks first, on a terminal."
+            ),
         ),
         "test": Command(
             "scheduler.commands.authoring:test_dag",
@@ -108,6 +130,7 @@ DAGS: Final = Group(
             option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most."),
             OUTPUT,
         ),
+        **DAG_OPERATIONS,
         "callbacks": Command(
             "scheduler.commands.callbacks:callbacks",
             "List the callbacks that hang on a run.",

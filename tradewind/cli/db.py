@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import click
 
 from tradewind.terminal.groups import Command, Group
-from tradewind.terminal.options import OUTPUT, YES, option
+from tradewind.terminal.options import OUTPUT, YES, Instant, option
+
+TABLES: Final = (
+    "dag_run", "xcom", "callback", "asset_event", "backfill", "audit", "dag_version", "dag", "process", "session",
+)  # fmt: skip
+"""What can be cleaned; a test holds it equal to what is."""
+FORMATS: Final = ("csv", "jsonl")
+_TABLES: Final = option("-t", "--tables", help="Only these tables, joined by commas. [default: all]")
 
 DB: Final = Group(
     "Set up and look after the metadata DB.",
@@ -52,6 +60,57 @@ DB: Final = Group(
                 "The log is the truth; runs, task instances and attempts are made from it. Exit code 1 when anything "
                 "differs."
             ),
+        ),
+        "clean": Command(
+            "tradewind.console.retention:clean",
+            "Remove what is older than an instant.",
+            option(
+                "--clean-before-timestamp",
+                type=Instant(),
+                required=True,
+                help="What is older goes. Without an offset it is in [core] default_timezone.",
+            ),
+            _TABLES,
+            option("--dag-ids", help="Only of these DAGs, joined by commas."),
+            option("--exclude-dag-ids", help="Nothing of these DAGs, joined by commas."),
+            option(
+                "--batch-size",
+                type=click.IntRange(min=1),
+                help="How many rows one transaction removes at most. [default: as many as take a blink]",
+            ),
+            option("--dry-run", is_flag=True, help="Only say how much would go."),
+            option("--skip-archive", is_flag=True, help="Do not keep what goes."),
+            option(
+                "--error-on-cleanup-failure",
+                is_flag=True,
+                help="End with exit code 1 when a table could not be cleaned, and not with 0.",
+            ),
+            YES,
+            OUTPUT,
+            detail=(
+                "Runs go as a whole, by their end, with tasks, XComs, logs and files. What has not ended, is held, or "
+                "is needed by what comes next stays. Works beside schedulers, and can be stopped at any moment: the "
+                "next clean-up goes on. What goes is kept in an archive unless --skip-archive is given.\n\n"
+                f"Tables: {', '.join(TABLES)}. Airflow's names for them are understood."
+            ),
+        ),
+        "export-archived": Command(
+            "tradewind.console.retention:export_archived",
+            "Write what clean-ups have kept into files of their own.",
+            option(
+                "--export-format",
+                type=click.Choice(FORMATS),
+                default="csv",
+                show_default=True,
+                help="csv, or JSON lines.",
+            ),
+            option("--output-path", type=click.Path(path_type=Path), required=True, help="The folder for the files."),
+            _TABLES,
+            option("--drop-archives", is_flag=True, help="Delete what was exported from the archive."),
+            YES,
+        ),
+        "drop-archived": Command(
+            "tradewind.console.retention:drop_archived", "Delete what clean-ups have kept.", _TABLES, YES
         ),
         "shell": Command(
             "tradewind.console.db:shell",

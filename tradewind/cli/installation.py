@@ -88,6 +88,16 @@ COMMANDS: Final = {
     ),
     "webserver": _web_server(),
     "api-server": _web_server(is_hidden=True),
+    "limits": Command(
+        "scheduler.commands.limits:limits",
+        "Show every limit, how far it is used, and what waits for it.",
+        option("--full", is_flag=True, help="Only limits that are used up, or that keep something waiting."),
+        OUTPUT,
+        detail=(
+            "Limits of DAGs and tasks, keys and rates are shown while they are used or waited for. Those for each run "
+            "show the fullest run. `tradewind why` says which limit one task waits for."
+        ),
+    ),
     "why": Command(
         "scheduler.commands.why:why",
         "Say why a DAG, a run or a task does not run.",
@@ -95,10 +105,17 @@ COMMANDS: Final = {
         argument("logical_date_or_run_id", required=False),
         argument("task_id", required=False),
         MAP_INDEX,
+        option(
+            "--limit",
+            type=click.IntRange(1, 10_000),
+            default=200,
+            show_default=True,
+            help="How many sentences about tasks at most.",
+        ),
         OUTPUT,
         detail=(
             "Or how it ended. Without a run it is about the newest one; without a task, about the run and every task "
-            "that is not done or went wrong."
+            "that is not done or went wrong. Map indexes of which the same can be said are one line."
         ),
     ),
     "check": Command(

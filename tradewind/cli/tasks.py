@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from tradewind.cli.operating import TASK_OPERATIONS
 from tradewind.terminal.groups import Command, Group
 from tradewind.terminal.options import DAG_FILE, MAP_INDEX, OUTPUT, JsonObject, argument, option
 
 TASKS: Final = Group(
-    "Look at tasks, try them out.",
+    "Look at tasks, try them out, do them again.",
     {
         "list": Command(
             "scheduler.commands.tasks:list_tasks",
@@ -62,6 +63,7 @@ TASKS: Final = Group(
             OUTPUT,
             detail="Nothing is run. Without a run the templates see a run of now.",
         ),
+        **TASK_OPERATIONS,
         "failed-deps": Command(
             "scheduler.commands.why:failed_deps",
             "Say what a task waits for.",
@@ -69,7 +71,7 @@ TASKS: Final = Group(
             argument("task_id"),
             argument("logical_date_or_run_id"),
             MAP_INDEX,
-            detail="Airflow's name for `tradewind why`.",
+            detail="In the form of Airflow's command; `tradewind why` says the same in one sentence.",
             is_hidden=True,
         ),
     },

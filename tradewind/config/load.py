@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tradewind.config.foreign import RENAMED, explain_unknown
 from tradewind.config.keys import read_secrets
-from tradewind.config.option import OptionInfo, folder, options_of
+from tradewind.config.option import OptionInfo, folder, optional_folder, options_of
 from tradewind.config.sections import SECTIONS, Config, Source
 from tradewind.errors import UsageError, did_you_mean
 
@@ -188,7 +188,7 @@ def _expand(value: str, info: OptionInfo, home: Path, environ: Mapping[str, str]
     """Fill in the home folder everywhere; ``~`` and ``$NAME`` only in paths, since a password may hold a dollar."""
     for place in ("{home}", "{TRADEWIND_HOME}", "{AIRFLOW_HOME}"):
         value = value.replace(place, str(home))
-    if info.parse is not folder:
+    if info.parse not in (folder, optional_folder):
         return value
     value = re.sub(r"\$(\w+)|\$\{(\w+)\}", lambda m: environ.get(m[1] or m[2], m[0]), value)
     return _expand_user(value, environ)

@@ -101,6 +101,18 @@ def number(at_least: float = 0.0, *, above: bool = False) -> Parse:
     return parse
 
 
+def share(value: str) -> float:
+    """A part of a whole: more than 0, at most 1."""
+    expected = "a share: a number above 0, and at most 1"
+    try:
+        amount = float(value)
+    except ValueError:
+        raise ValueError(expected) from None
+    if not 0 < amount <= 1:
+        raise ValueError(expected)
+    return amount
+
+
 def optional(inner: Parse) -> Parse:
     """Nothing, for an empty text or ``None``; else what ``inner`` reads."""
 
@@ -138,6 +150,11 @@ def folder(value: str) -> Path:
     if not path.is_absolute():
         raise ValueError("an absolute path")
     return path
+
+
+def optional_folder(value: str) -> Path | None:
+    """Nothing, for an empty text; else an absolute path."""
+    return folder(value) if value else None
 
 
 def timezone(value: str) -> str:

@@ -18,7 +18,9 @@ from tradewind.config.option import (
     number,
     option,
     optional,
+    optional_folder,
     required,
+    share,
     text,
     timezone,
     words,
@@ -157,6 +159,12 @@ class Scheduler:
         "Seconds without a sign of life after which a process counts as dead and its work is taken over. Shorter "
         "recovers sooner, and takes a slow machine for a dead one sooner.",
     )
+    backfill_share: float = option(
+        "0.75",
+        share,
+        "How much of parallelism the tasks of backfills may take. They start after all others; where parallelism is "
+        "more than 1, one place is always left for these.",
+    )
     max_infrastructure_losses: int = option(
         "3", integer(0), "How often a task that was lost with its machine is started again without using up a retry."
     )
@@ -265,6 +273,34 @@ class Sensors:
     default_timeout: float = option("604800", number(), "Seconds that a sensor waits before it fails. A week.")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """What is removed once it is old, in small steps beside the normal work. `tradewind db clean` removes more."""
+
+    run_days: float = option(
+        "180",
+        number(),
+        "Days after its end that a run is kept, with its tasks, XComs and logs; and that backfills, updates of assets "
+        "and versions of DAGs are kept that no run needs. A DAG may say otherwise: runs_kept_for. Half a year lets "
+        "people look back at the quarter before. 0: for ever.",
+    )
+    min_runs: int = option(
+        "10",
+        integer(1),
+        "How many of the newest runs of each DAG stay, however old they are, so that a DAG that runs seldom or is "
+        "paused keeps a history.",
+    )
+    audit_days: float = option(
+        "365", number(), "Days that entries of the audit log are kept: who did what. A year. 0: for ever."
+    )
+    archive_folder: Path | None = option(
+        "",
+        optional_folder,
+        "Folder that rows are written into, as packed JSON lines, before they are removed. Empty: they are not kept; "
+        "`tradewind db clean` then keeps them in {home}/archive, unless it is told to skip that.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a value came from. ``kind``: default, file, env, generated. ``name``: the path or variable, else empty."""
@@ -294,6 +330,7 @@ class Config:
     operators: Operators
     sensors: Sensors
     triggerer: Triggerer
+    retention: Retention
     sources: Mapping[tuple[str, str], Source] = field(repr=False)
     texts: Mapping[tuple[str, str], str] = field(repr=False)
     warnings: tuple[str, ...] = ()
@@ -313,6 +350,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "operators": Operators,
     "sensors": Sensors,
     "triggerer": Triggerer,
+    "retention": Retention,
 }
 """Section name -> its options. Names are those of the fields of :class:`Config`; a test holds it so."""
 

@@ -13,9 +13,10 @@ from sqlalchemy import exists as sql_exists
 from tradewind.metadata.callback_attempts import load_callback_orders
 from tradewind.metadata.inbox import fact_message, send
 from tradewind.metadata.models import Attempt, DagRun, DagVersion, Process, TaskInstance
+from tradewind.metadata.order_facts import order_facts
 from tradewind.model.orders import AttemptEnded, AttemptOrder, Outcome, is_callback, resumption
 from tradewind.model.spec import TaskSpec, decode_spec
-from tradewind.model.states import AttemptState
+from tradewind.model.states import AttemptState, RunType
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,12 @@ class ActiveAttempt:
     run_pk: int
     dag_id: str
     task_id: str
+    map_index: int
     pool: str
     pool_slots: int
     executor: str
+    run_type: RunType
+    keys: Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,21 @@ _RECORD = (
 def list_active(tx: Connection) -> list[ActiveAttempt]:
     """Return every attempt that holds slots. Bounded by parallelism, and read by a partial index."""
     rows = tx.execute(_ACTIVE)
-    return [ActiveAttempt(*row) for row in rows]
+    return [ActiveAttempt(*tuple(row)) for row in rows]
 
 
 _ACTIVE = (
     select(
-        Attempt.id, Attempt.run_pk, DagRun.dag_id, Attempt.task_id, Attempt.pool, Attempt.pool_slots, Attempt.executor
+        Attempt.id,
+        Attempt.run_pk,
+        DagRun.dag_id,
+        Attempt.task_id,
+        Attempt.map_index,
+        Attempt.pool,
+        Attempt.pool_slots,
+        Attempt.executor,
+        DagRun.run_type,
+        Attempt.keys,
     )
     .join(DagRun, DagRun.id == Attempt.run_pk)
     .where(Attempt.state != AttemptState.ENDED)
@@ -130,30 +143,12 @@ def load_orders(tx: Connection, ids: Sequence[UUID]) -> list[AttemptOrder]:
 
 def _order(m: RowMapping, task: TaskSpec) -> AttemptOrder:
     return AttemptOrder(
-        attempt_id=m[Attempt.__table__.c.id],
-        fence=m[Attempt.__table__.c.fence],
-        run_pk=m[DagRun.__table__.c.id],
-        dag_id=m[DagRun.__table__.c.dag_id],
-        run_id=m[DagRun.__table__.c.run_id],
+        **order_facts(m),
         task_id=m[Attempt.__table__.c.task_id],
         map_index=m[Attempt.__table__.c.map_index],
         try_number=m[Attempt.__table__.c.try_number],
         max_tries=m[TaskInstance.__table__.c.max_tries] + 1,
-        file_path=m[DagVersion.__table__.c.file_path],
-        version_id=m[DagRun.__table__.c.version_id],
-        source_digest=m[DagVersion.__table__.c.source_digest],
-        run_type=m[DagRun.__table__.c.run_type],
-        run_after=m[DagRun.__table__.c.run_after],
-        logical_date=m[DagRun.__table__.c.logical_date],
-        data_interval_start=m[DagRun.__table__.c.data_interval_start],
-        data_interval_end=m[DagRun.__table__.c.data_interval_end],
-        run_started_at=m[DagRun.__table__.c.started_at],
-        conf=m[DagRun.__table__.c.conf],
-        queue=m[Attempt.__table__.c.queue],
-        executor=m[Attempt.__table__.c.executor],
-        pool=m[Attempt.__table__.c.pool],
         execution_timeout_seconds=task.execution_timeout_seconds,
-        triggering_user=m[DagRun.__table__.c.triggering_user],
         part=m[Attempt.__table__.c.part],
         first_started_at=m[TaskInstance.__table__.c.first_started_at],
         resume=resumption(m[TaskInstance.__table__.c.resume]),

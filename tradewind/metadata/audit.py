@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -35,3 +36,22 @@ def note(
         "task_id": task_id, "detail": dict(detail or {}),
     }  # fmt: skip
     tx.execute(insert(AuditEntry).values(**values))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One deed of many, as :func:`note` takes it."""
+
+    actor: str
+    via: str
+    action: str
+    dag_id: str | None = None
+    run_id: str | None = None
+    task_id: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def note_all(tx: Connection, now: datetime, entries: Sequence[Entry]) -> None:
+    """Add many entries at once."""
+    if entries:
+        tx.execute(insert(AuditEntry), [{"at": now, **asdict(entry)} for entry in entries])

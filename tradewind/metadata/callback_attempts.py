@@ -18,6 +18,7 @@ from tradewind.metadata.callbacks import DONE, FAILED, RUNNING, WAITING
 from tradewind.metadata.commit import close_attempts
 from tradewind.metadata.database import ring
 from tradewind.metadata.models import Attempt, Callback, DagRun, DagVersion
+from tradewind.metadata.order_facts import order_facts
 from tradewind.model.events import NO_MAP
 from tradewind.model.orders import AttemptEnded, AttemptOrder, CallbackOrder, Outcome, callback_attempt_id
 from tradewind.model.states import AttemptState
@@ -113,34 +114,16 @@ def load_callback_orders(tx: Connection, attempt_ids: Collection[UUID]) -> list[
 
 
 def _order(m: RowMapping) -> AttemptOrder:
-    attempt, callback, run = Attempt.__table__.c, Callback.__table__.c, DagRun.__table__.c
+    callback = Callback.__table__.c
     payload = m[callback.payload]
     task = payload.get("task") or {}
     return AttemptOrder(
-        attempt_id=m[attempt.id],
-        fence=m[attempt.fence],
-        run_pk=m[run.id],
-        dag_id=m[run.dag_id],
-        run_id=m[run.run_id],
+        **order_facts(m),
         task_id=m[callback.task_id] or "",
         map_index=m[callback.map_index],
         try_number=task.get("try_number", 0),
         max_tries=task.get("max_tries", 1),
-        file_path=m[DagVersion.__table__.c.file_path],
-        version_id=m[run.version_id],
-        source_digest=m[DagVersion.__table__.c.source_digest],
-        run_type=m[run.run_type],
-        run_after=m[run.run_after],
-        logical_date=m[run.logical_date],
-        data_interval_start=m[run.data_interval_start],
-        data_interval_end=m[run.data_interval_end],
-        run_started_at=m[run.started_at],
-        conf=m[run.conf],
-        queue=m[attempt.queue],
-        executor=m[attempt.executor],
-        pool=m[attempt.pool],
         execution_timeout_seconds=LIMIT_SECONDS,
-        triggering_user=m[run.triggering_user],
         callback=CallbackOrder(m[callback.id], m[callback.kind], payload, m[callback.starts]),
     )
 

@@ -92,6 +92,12 @@ def window_of(tx: Connection, dag_id: str) -> list[NextRun]:
     return [] if row is None else [_decoded(one) for one in row.runs]
 
 
+def is_known_to_end(tx: Connection, dag_id: str) -> bool:
+    """Return whether nothing follows the runs that are foretold for the newest version."""
+    row = _row(tx, dag_id)
+    return row is not None and row.version_id == row.newest and row.error is None and bool(row.is_last)
+
+
 def error_of(tx: Connection, dag_id: str) -> str | None:
     """Return what the newest version's timetable said instead of runs, if it did."""
     row = _row(tx, dag_id)

@@ -16,14 +16,14 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func
 
 from tradewind.metadata.assets import AssetSource, record_changes
 from tradewind.metadata.callbacks import NewCallback, put_callbacks
-from tradewind.metadata.inbox import delete_rows
+from tradewind.metadata.inbox import delete_rows, fact_message, send
 from tradewind.metadata.models import Attempt, Base, DagRun, RunEvent, TaskInstance, XCom
 from tradewind.metadata.timers import TimerRow, clear_timers, set_timers
 from tradewind.metadata.upsert import upsert_rows
 from tradewind.metadata.waits import NewWait, drop_waits, put_waits
 from tradewind.model.events import Event
-from tradewind.model.orders import AssetChange, AttemptEnded, AttemptStarted, XComValue
-from tradewind.model.states import FINAL_RUN_STATES, AttemptState
+from tradewind.model.orders import AssetChange, AttemptEnded, AttemptStarted, Outcome, XComValue
+from tradewind.model.states import AttemptState, RunState
 from tradewind.run.view import Changes, RunView, TaskKey
 
 
@@ -50,6 +50,7 @@ class NewAttempt:
     pool: str
     pool_slots: int
     supervisor_id: UUID | None
+    keys: Sequence[str] | None = None
 
 
 @dataclass(slots=True)
@@ -109,6 +110,11 @@ _GUARDED_UPDATE = (
         next_seq=bindparam("b_next"),
         state=bindparam("b_state"),
         reason=bindparam("b_reason"),
+        version_id=bindparam("b_version"),
+        held=bindparam("b_held"),
+        retries_used=bindparam("b_retries"),
+        verdict=bindparam("b_verdict"),
+        queued_at=bindparam("b_queued"),
         started_at=bindparam("b_started"),
         ended_at=bindparam("b_ended"),
     )
@@ -127,12 +133,17 @@ def _pass_guard(tx: Connection, change: RunChange) -> bool:
         "b_next": change.seen_seq + len(change.events),
         "b_state": run.state,
         "b_reason": run.reason,
+        "b_version": run.version_id,
+        "b_held": run.held,
+        "b_retries": run.retries_used,
+        "b_verdict": run.verdict,
+        "b_queued": run.queued_at,
         "b_started": run.started_at,
         "b_ended": run.ended_at,
     }
     if tx.execute(_GUARDED_UPDATE, values).rowcount != 1:
         return False
-    if run.state in FINAL_RUN_STATES:
+    if run.state is not RunState.RUNNING:  # nobody need look at it; who starts it again claims it again
         tx.execute(_RELEASE, {"b_pk": run.pk})
     return True
 
@@ -158,7 +169,8 @@ def _insert_events(tx: Connection, changes: Sequence[RunChange], now: datetime) 
 
 _FIELDS = (
     "state", "try_number", "max_tries", "failures", "losses", "attempt_id", "scheduled_at", "queued_at", "started_at",
-    "ended_at", "retry_at", "reason", "part", "length", "map_label", "first_started_at", "resume",
+    "ended_at", "retry_at", "reason", "part", "length", "map_label", "first_started_at", "resume", "held",
+    "decided_against", "postponed",
 )  # fmt: skip
 _UPDATE_TASK = (
     update(_TASK)
@@ -252,11 +264,6 @@ _CANCEL_ATTEMPT = (
     .where(Attempt.id == bindparam("b_id"), Attempt.state == AttemptState.RUNNING)
     .values(state=AttemptState.CANCELLING)
 )
-_DROP_ATTEMPT = (
-    update(_ATTEMPT)
-    .where(Attempt.id == bindparam("b_id"), Attempt.state == AttemptState.QUEUED)
-    .values(state=AttemptState.ENDED, outcome="cancelled", ended_at=bindparam("v_at"))
-)
 
 
 def _write_attempts(tx: Connection, changes: Sequence[RunChange], now: datetime) -> None:
@@ -279,8 +286,23 @@ def _write_attempts(tx: Connection, changes: Sequence[RunChange], now: datetime)
     close_attempts(tx, [fact for change in changes for fact in change.ended])
     cancelled = [{"b_id": attempt_id} for change in changes for attempt_id in change.cancelled]
     if cancelled:
-        tx.execute(_DROP_ATTEMPT, [{**row, "v_at": now} for row in cancelled])
+        _drop_unclaimed(tx, [row["b_id"] for row in cancelled], now)
         tx.execute(_CANCEL_ATTEMPT, cancelled)
+
+
+def _drop_unclaimed(tx: Connection, ids: Sequence[UUID], now: datetime) -> None:
+    """End attempts that nobody has claimed, and tell their runs: nobody else ever will.
+
+    Looked up and ended in one statement: one that a worker claims in between has a process, and ends with that.
+    """
+    dropped = tx.execute(
+        update(_ATTEMPT)
+        .where(Attempt.id.in_(ids), Attempt.state == AttemptState.QUEUED)
+        .values(state=AttemptState.ENDED, outcome="cancelled", ended_at=now)
+        .returning(Attempt.id, Attempt.fence, Attempt.run_pk)
+    )
+    facts = [AttemptEnded(row.id, row.fence, row.run_pk, Outcome.RETURNED, now) for row in dropped]
+    send(tx, [fact_message(fact) for fact in facts], now)
 
 
 def close_attempts(tx: Connection, facts: Sequence[AttemptEnded]) -> None:
@@ -305,6 +327,7 @@ def _new_row(run: RunView, attempt: NewAttempt, now: datetime) -> dict[str, Any]
         "pool": attempt.pool,
         "pool_slots": attempt.pool_slots,
         "supervisor_id": attempt.supervisor_id,
+        "keys": attempt.keys,
         "queued_at": now,
     }
 

@@ -21,6 +21,7 @@ from tradewind.metadata.database import ring
 from tradewind.metadata.models import Dag, DagFile, DagSource, DagTag, DagVersion
 from tradewind.metadata.source_text import decode_source
 from tradewind.metadata.upsert import insert_missing, upsert
+from tradewind.model.keys import run_limits
 from tradewind.model.parsed import FileError, FileWarning, ParsedFile
 from tradewind.model.spec import DagSpec, encode_spec, version_hash
 
@@ -190,6 +191,8 @@ def _lock_dags(tx: Connection, dag_ids: Iterable[str]) -> dict[str, Any]:
 def _columns(spec: DagSpec) -> dict[str, Any]:
     return {
         "max_active_runs": spec.max_active_runs,
+        "holds_after_failure": spec.holds_after_failure,
+        "days_kept": spec.days_kept,
         "description": spec.description,
         "display_name": spec.display_name,
         "schedule_summary": spec.timetable.summary,
@@ -219,6 +222,7 @@ def _ensure_versions(tx: Connection, parsed: ParsedFile, specs: Sequence[DagSpec
             "file_path": parsed.path,
             "created_at": now,
             "deadlines": msgspec.to_builtins(spec.deadlines) or None,
+            "concurrency": run_limits(spec),
         }
         versions[spec.dag_id] = tx.execute(insert(DagVersion).values(values).returning(DagVersion.id)).scalar_one()
     return versions

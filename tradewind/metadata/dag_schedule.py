@@ -6,20 +6,30 @@ run. Locks are taken in one order, the DAG row before its timer, and several DAG
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final, cast
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, select, update
 
 from tradewind.metadata import coming_runs
 from tradewind.metadata.coming_runs import Foretold, Wanted
 from tradewind.metadata.database import ring
 from tradewind.metadata.models import Dag, DagFile, DagRun, DagVersion, PassedTick, Timer
-from tradewind.metadata.timers import FIRE
+from tradewind.metadata.timers import FIRE, TimerRow, clear_timers, set_timers
 from tradewind.metadata.upsert import upsert
-from tradewind.model.events import NO_MAP
 from tradewind.model.spec import DagSpec, decode_spec
 from tradewind.model.states import RunType
-from tradewind.timetables import DataInterval, NextRun, OwnCodeNeeded, from_spec, next_planned, restriction_of
+from tradewind.timetables import (
+    DataInterval,
+    NextRun,
+    OwnCodeNeeded,
+    from_spec,
+    needs_own_code,
+    next_planned,
+    restriction_of,
+)
 
 _AUTOMATED = (RunType.SCHEDULED, RunType.BACKFILL)
 
@@ -35,25 +45,84 @@ def set_next_run(tx: Connection, dag_id: str, following: NextRun | None) -> None
     A DAG that is paused or inactive gets the columns, for people to see, but no timer. Nothing happens for a DAG that
     does not exist.
     """
-    interval = following.interval if following else None
-    row = tx.execute(
-        update(Dag)
-        .where(Dag.dag_id == dag_id)
-        .values(
-            next_run_after=following.run_after if following else None,
-            next_logical_date=following.logical_date if following else None,
-            next_interval_start=interval.start if interval else None,
-            next_interval_end=interval.end if interval else None,
-        )
-        .returning(Dag.is_active, Dag.is_paused)
-    ).one_or_none()
+    this = update(Dag).where(Dag.dag_id == dag_id).values(_columns(following))
+    row = tx.execute(this.returning(Dag.is_active, Dag.is_paused)).one_or_none()
     if row is None:
         return
     if following is None or not row.is_active or row.is_paused:
         clear_timer(tx, dag_id)
         return
-    values = {"kind": FIRE, "dag_id": dag_id, "map_index": NO_MAP, "due_at": following.run_after}
-    upsert(tx, Timer, {"key": fire_key(dag_id)}, values)
+    set_fire_timers(tx, {dag_id: following.run_after})
+
+
+def set_next_runs(tx: Connection, coming: Mapping[str, NextRun | None]) -> None:
+    """Do what :func:`set_next_run` does, for many DAGs that the caller has locked and knows to be active and not
+    paused."""
+    if not coming:
+        return
+    tx.execute(_SET_NEXT, [{"b_dag": dag_id, **_columns(following)} for dag_id, following in coming.items()])
+    set_fire_timers(tx, {dag_id: run.run_after for dag_id, run in coming.items() if run is not None})
+    clear_timers(tx, [fire_key(dag_id) for dag_id, following in coming.items() if following is None])
+
+
+def _columns(following: NextRun | None) -> dict[str, Any]:
+    interval = following.interval if following else None
+    return {
+        "next_run_after": following.run_after if following else None,
+        "next_logical_date": following.logical_date if following else None,
+        "next_interval_start": interval.start if interval else None,
+        "next_interval_end": interval.end if interval else None,
+    }
+
+
+def set_fire_timers(tx: Connection, due: Mapping[str, datetime]) -> None:
+    """Set the timers of DAGs to when their rows say that they are due."""
+    set_timers(tx, [TimerRow(fire_key(dag_id), FIRE, due_at, dag_id=dag_id) for dag_id, due_at in due.items()])
+
+
+_DAG: Final = cast("Table", Dag.__table__)
+_SET_NEXT: Final = update(_DAG).where(Dag.dag_id == bindparam("b_dag"))
+
+
+@dataclass(frozen=True, slots=True)
+class DueDag:
+    """What is known of a DAG whose timer is due: whether it runs at all, and what its next run is to be."""
+
+    dag_id: str
+    is_active: bool
+    is_paused: bool
+    version_id: int | None
+    run_after: datetime | None
+    logical_date: datetime | None
+    interval: DataInterval | None
+
+
+def lock_due(tx: Connection, dag_ids: Collection[str]) -> list[DueDag]:
+    """Return DAGs, their rows locked by ascending id until the transaction ends."""
+    return [
+        DueDag(
+            row.dag_id,
+            row.is_active,
+            row.is_paused,
+            row.version_id,
+            row.next_run_after,
+            row.next_logical_date,
+            DataInterval(start, end) if start is not None and end is not None else None,
+        )
+        for row in tx.execute(_LOCK_DUE, {"dag_ids": list(dag_ids)})
+        for start, end in [(row.next_interval_start, row.next_interval_end)]
+    ]
+
+
+_LOCK_DUE: Final = (
+    select(
+        Dag.dag_id, Dag.is_active, Dag.is_paused, Dag.version_id,
+        Dag.next_run_after, Dag.next_logical_date, Dag.next_interval_start, Dag.next_interval_end,
+    )
+    .where(Dag.dag_id.in_(bindparam("dag_ids", expanding=True)))
+    .order_by(Dag.dag_id)
+    .with_for_update()
+)  # fmt: skip
 
 
 def clear_timer(tx: Connection, dag_id: str) -> None:
@@ -135,6 +204,43 @@ def preview_runs(tx: Connection, spec: DagSpec, first: NextRun | None, count: in
         except OwnCodeNeeded:
             following = next((run for run in foretold if run.logical_date > found[-1].logical_date), None)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class MissedRuns:
+    """The scheduled runs that are due and not made yet.
+
+    Attributes:
+        is_all: False: there are more, or a timetable of the user's own has not been asked that far.
+        following: the first run that is not due yet; None: none, or nobody knows.
+    """
+
+    runs: Sequence[NextRun]
+    is_all: bool
+    following: NextRun | None
+
+
+def missed_runs(tx: Connection, spec: DagSpec, now: datetime, most: int) -> MissedRuns:
+    """Return what a DAG would create at once if it went on now; ``most`` at most.
+
+    For a transaction that may write: more of a timetable of the user's own may be wanted.
+    """
+    found: list[NextRun] = []
+    foretold = coming_runs.window_of(tx, spec.dag_id)
+    following = next_run_after_last(tx, spec, now)
+    is_own = needs_own_code(from_spec(spec.timetable))
+    while following is not None and following.run_after <= now:
+        if len(found) == most:
+            return MissedRuns(found, False, following)
+        found.append(following)
+        if spec.timetable.kind == "ContinuousTimetable":  # the next is due when this one has ended
+            return MissedRuns(found, True, None)
+        try:
+            following = compute_next(spec, following.interval, following.run_after, now)
+        except OwnCodeNeeded:
+            following = next((run for run in foretold if run.logical_date > found[-1].logical_date), None)
+    knows_all = not is_own or following is not None or coming_runs.is_known_to_end(tx, spec.dag_id)
+    return MissedRuns(found, knows_all, following)
 
 
 def take_foretold(tx: Connection, wanted: Wanted, last: DataInterval | None, said: Foretold, now: datetime) -> bool:

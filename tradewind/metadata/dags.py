@@ -88,6 +88,8 @@ class DagRow(msgspec.Struct, frozen=True, kw_only=True):
     is_paused: bool
     version_id: int | None  # the newest
     max_active_runs: int
+    holds_after_failure: bool
+    days_kept: float | None = None  # how long its runs are kept after their end; None: as configured
     description: str | None
     display_name: str | None
     schedule_summary: str
@@ -269,6 +271,9 @@ def delete_dag(tx: Connection, dag_id: str) -> int:
     clear_timer(tx, dag_id)
     runs = tx.execute(delete(DagRun).where(DagRun.dag_id == dag_id)).rowcount
     delete_references(tx, dag_id)
+    # Runs that retention is removing have no DAG any more, but a version, which is to go.
+    versions = select(DagVersion.id).where(DagVersion.dag_id == dag_id)
+    tx.execute(delete(DagRun).where(DagRun.version_id.in_(versions)))
     sources = select(DagVersion.source_digest).where(DagVersion.dag_id == dag_id).distinct()
     digests = list(tx.execute(sources).scalars())
     tx.execute(delete(Dag).where(Dag.dag_id == dag_id))  # its versions and tags go with it

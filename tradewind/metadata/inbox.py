@@ -17,8 +17,11 @@ from sqlalchemy import Connection, and_, delete, or_, select
 
 from tradewind.metadata.database import ring
 from tradewind.metadata.models import DagRun, RunInbox
+from tradewind.metadata.models.core import LEAVING
 from tradewind.metadata.upsert import insert_missing
+from tradewind.model.commands import Command, TakeOver
 from tradewind.model.orders import AttemptEnded, AttemptStarted, Fact, is_callback
+from tradewind.model.states import RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,10 @@ WAIT_OVER: Final = "wait_over"
 """An attempt need not wait any more; the payload names it, and the ``event`` or the ``failure``."""
 CANCEL: Final = "cancel"
 """The run is no longer wanted; the payload says the ``reason``."""
+COMMAND: Final = "command"
+"""Somebody wants something of the run: a ``tradewind.model.commands.Command``."""
+TAKE_OVER: Final = "take_over"
+"""What the run takes over from the one that it replays; it lies there until the run starts."""
 DEADLINE: Final = "deadline_missed"
 """A deadline of the run has passed; the payload goes into its log."""
 CALLBACK: Final = "callback_ended"
@@ -64,6 +71,43 @@ def fact_message(fact: Fact) -> Message:
     return Message(fact.run_pk, f"{kind}:{fact.attempt_id}:{fact.fence}", kind, msgspec.to_builtins(fact))
 
 
+def command_message(run_pk: int, request_id: UUID, command: Command) -> Message:
+    """Return the message that carries a command; ``request_id`` is that of the wish.
+
+    Said again while it waits, it is said once; said again after it was folded, it is a wish of its own.
+    """
+    return Message(run_pk, command_key(request_id), COMMAND, msgspec.to_builtins(command, str_keys=True))
+
+
+def take_over_message(run_pk: int, taken: TakeOver) -> Message:
+    """Return the message that tells a run, once it starts, what to take over."""
+    return Message(run_pk, TAKE_OVER, TAKE_OVER, msgspec.to_builtins(taken, str_keys=True))
+
+
+def read_take_over(tx: Connection, run_pk: int) -> tuple[int, TakeOver] | None:
+    """Return what a run is to take over as it starts, behind the id of the row; or None."""
+    query = select(RunInbox.id, RunInbox.payload).where(RunInbox.run_pk == run_pk, RunInbox.key == TAKE_OVER)
+    row = tx.execute(query).first()
+    return None if row is None else (row.id, msgspec.convert(row.payload, TakeOver))
+
+
+def command_key(request_id: UUID) -> str:
+    """Return the key of the messages that carry one wish: the same in each run."""
+    return f"{COMMAND}:{request_id}"
+
+
+def read_command(row: InboxRow) -> Command | None:
+    """Return the command that a row carries; None, when it carries none, or one that makes no sense: that is logged."""
+    if row.kind != COMMAND:
+        return None
+    try:
+        found: Command = msgspec.convert(row.payload, Command)
+    except msgspec.ValidationError as error:
+        log.error("inbox row %d of run %d (%s) makes no sense and is dropped: %r", row.id, row.run_pk, row.kind, error)
+        return None
+    return found
+
+
 def read_facts(rows: Sequence[InboxRow]) -> list[Fact]:
     """Return the facts that rows carry, in their order. A row that cannot be read is logged and left out.
 
@@ -71,7 +115,7 @@ def read_facts(rows: Sequence[InboxRow]) -> list[Fact]:
     """
     facts: list[Fact] = []
     for row in rows:
-        if row.kind in (WAIT_OVER, CANCEL, DEADLINE):
+        if row.kind in (WAIT_OVER, CANCEL, COMMAND, DEADLINE, TAKE_OVER):
             continue
         try:
             facts.append(msgspec.convert(row.payload, _KINDS[row.kind]))
@@ -86,7 +130,8 @@ def send(tx: Connection, messages: Sequence[Message], now: datetime) -> None:
     """Put messages into inboxes and ring the doorbell. A message to a run that is gone is dropped."""
     if not messages:
         return
-    alive = set(tx.execute(select(DagRun.id).where(DagRun.id.in_({m.run_pk for m in messages}))).scalars())
+    wanted = select(DagRun.id).where(DagRun.id.in_({m.run_pk for m in messages}), DagRun.kind != LEAVING)
+    alive = set(tx.execute(wanted).scalars())
     rows = [
         {"run_pk": m.run_pk, "key": m.key, "kind": m.kind, "payload": dict(m.payload), "created_at": now}
         for m in messages
@@ -100,23 +145,42 @@ def send(tx: Connection, messages: Sequence[Message], now: datetime) -> None:
 def read_inbox(tx: Connection, holder: UUID, limit: int) -> list[InboxRow]:
     """Return what waits for the runs that ``holder`` has claimed, the oldest first.
 
-    Runs that have ended are held by nobody, and anybody folds what still comes for them: the end of a process that was
-    no longer wanted, which frees its slots.
+    Runs that have ended, or have not started, are held by nobody, and anybody folds what comes for them: the end of a
+    process that was no longer wanted, which frees its slots; what people want of them.
     """
     query = (
         select(RunInbox.id, RunInbox.run_pk, RunInbox.kind, RunInbox.payload)
         .join(DagRun, DagRun.id == RunInbox.run_pk)
         .where(
+            DagRun.kind != LEAVING,
+            RunInbox.kind != TAKE_OVER,
             or_(
                 DagRun.claimed_by == holder,
-                and_(DagRun.claimed_by.is_(None), DagRun.ended_at.is_not(None)),
+                and_(DagRun.claimed_by.is_(None), DagRun.state != RunState.RUNNING),
                 RunInbox.kind == CALLBACK,
-            )
+            ),
         )
         .order_by(RunInbox.id)
         .limit(limit)
     )
     return [InboxRow(*row) for row in tx.execute(query)]
+
+
+def read_rows(tx: Connection, holder: UUID, pks: Sequence[int]) -> list[InboxRow]:
+    """Return what waits for some runs, of those that ``holder`` has claimed and those that nobody need claim."""
+    is_open = or_(DagRun.claimed_by == holder, and_(DagRun.claimed_by.is_(None), DagRun.state != RunState.RUNNING))
+    query = (
+        select(RunInbox.id, RunInbox.run_pk, RunInbox.kind, RunInbox.payload)
+        .join(DagRun, DagRun.id == RunInbox.run_pk)
+        .where(RunInbox.run_pk.in_(pks), is_open, RunInbox.kind.not_in((CALLBACK, TAKE_OVER)))
+        .order_by(RunInbox.id)
+    )
+    return [InboxRow(*row) for row in tx.execute(query)]
+
+
+def still_there(tx: Connection, ids: Sequence[int]) -> set[int]:
+    """Return those of some rows that nobody has folded meanwhile."""
+    return set(tx.execute(select(RunInbox.id).where(RunInbox.id.in_(ids))).scalars()) if ids else set()
 
 
 def delete_rows(tx: Connection, ids: Sequence[int]) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from tradewind.metadata.models import DagRun, Process
+
+REMEMBERED: Final = timedelta(days=7)
+"""How long processes that have ended are kept for people to see."""
 
 
 @dataclass(frozen=True, slots=True)

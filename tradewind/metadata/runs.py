@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     String,
     and_,
     bindparam,
     cast,
     exists,
     func,
-    insert,
     literal,
     or_,
     select,
+    text,
+    true,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
-from tradewind.errors import Conflict
-from tradewind.metadata.deadlines import set_deadlines
+from tradewind.metadata import run_keys
 from tradewind.metadata.models import Dag, DagRun, DagVersion, Process, TaskInstance, Timer
 from tradewind.metadata.models import RunEvent as RunEventRow
+from tradewind.metadata.new_runs import NewRun as NewRun
+from tradewind.metadata.new_runs import insert_run as insert_run
 from tradewind.metadata.timers import START
-from tradewind.model.events import NO_MAP
-from tradewind.model.states import RunEvent, RunState, RunType
+from tradewind.model.keys import RunLimits
+from tradewind.model.states import RunState, RunType
 from tradewind.run.view import RunView, TaskView
 
 if TYPE_CHECKING:  # it brings networkx, 11 MB that a process which only creates or shows runs has no use for
@@ -66,101 +68,35 @@ class RunRecord:
     claimed_by: UUID | None
     partition_key: str | None
     partition_date: datetime | None
+    held: str | None
+    retries_used: int
+    verdict: RunState | None
+    backfill_id: int | None
+    replay_of: int | None
+    input_date: datetime | None
+    task_subset: Sequence[str] | None
+    keys: Sequence[str] | None
+
+    @property
+    def task_date(self) -> datetime | None:
+        """The logical date that its tasks see."""
+        return self.logical_date or self.input_date
 
 
-@dataclass(frozen=True, slots=True)
-class NewRun:
-    """A run to be created. ``kind`` is always "dag" today."""
-
-    dag_id: str
-    run_id: str
-    version_id: int
-    run_type: RunType
-    triggered_by: str
-    run_after: datetime
-    logical_date: datetime | None = None
-    data_interval_start: datetime | None = None
-    data_interval_end: datetime | None = None
-    conf: Mapping[str, Any] | None = None
-    note: str | None = None
-    triggering_user: str | None = None
-    partition_key: str | None = None  # the part of an asset that the run is about
-    partition_date: datetime | None = None
-
+AUTOMATIC: Final = (RunType.SCHEDULED, RunType.ASSET_TRIGGERED)
+"""The types of runs that nobody asked for: those wait while their DAG is paused."""
+_PAGE: Final = 200
+_LOOK_AT: Final = 10_000
+"""Queued runs of one DAG that are looked at for free keys, one page after the other."""
 
 _COLUMNS = (
     DagRun.id, DagRun.kind, DagRun.dag_id, DagRun.run_id, DagRun.version_id, DagRun.run_type, DagRun.triggered_by,
     DagRun.triggering_user, DagRun.logical_date, DagRun.data_interval_start, DagRun.data_interval_end,
     DagRun.run_after, DagRun.conf, DagRun.note, DagRun.state, DagRun.reason, DagRun.queued_at, DagRun.started_at,
     DagRun.ended_at, DagRun.next_seq, DagRun.fence, DagRun.claimed_by,
-    DagRun.partition_key, DagRun.partition_date,
+    DagRun.partition_key, DagRun.partition_date, DagRun.held, DagRun.retries_used, DagRun.verdict,
+    DagRun.backfill_id, DagRun.replay_of, DagRun.input_date, DagRun.task_subset, DagRun.keys,
 )  # fmt: skip
-
-
-def insert_run(tx: Connection, run: NewRun, now: datetime) -> int:
-    """Create a run in state queued with the first entry of its log, and return its primary key.
-
-    Raises:
-        Conflict: the DAG has a run with that run id or that logical date.
-    """
-    savepoint = tx.begin_nested()
-    try:
-        pk: int = tx.execute(
-            insert(DagRun)
-            .values(
-                kind="dag",
-                dag_id=run.dag_id,
-                run_id=run.run_id,
-                version_id=run.version_id,
-                run_type=run.run_type,
-                triggered_by=run.triggered_by,
-                triggering_user=run.triggering_user,
-                logical_date=run.logical_date,
-                data_interval_start=run.data_interval_start,
-                data_interval_end=run.data_interval_end,
-                run_after=run.run_after,
-                partition_key=run.partition_key,
-                partition_date=run.partition_date,
-                conf=dict(run.conf or {}),
-                note=run.note,
-                state=RunState.QUEUED,
-                queued_at=now,
-                next_seq=2,
-                fence=0,
-            )
-            .returning(DagRun.id)
-        ).scalar_one()
-    except IntegrityError as error:
-        savepoint.rollback()
-        raise Conflict(_conflict_text(tx, run)) from error
-    savepoint.commit()
-    tx.execute(
-        insert(RunEventRow),
-        {
-            "run_pk": pk,
-            "seq": 1,
-            "at": now,
-            "kind": RunEvent.CREATED.value,
-            "task_id": None,
-            "map_index": NO_MAP,
-            "try_number": 0,
-            "payload": {"version_id": run.version_id},
-        },
-    )
-    set_deadlines(tx, pk, run.dag_id, run.version_id, run.logical_date, now)
-    return pk
-
-
-def _conflict_text(tx: Connection, run: NewRun) -> str:
-    if find_run(tx, run.dag_id, run.run_id) is not None:
-        return f"DAG {run.dag_id!r} already has a run {run.run_id!r}. Give another --run-id."
-    other = tx.execute(
-        select(DagRun.run_id).where(DagRun.dag_id == run.dag_id, DagRun.logical_date == run.logical_date)
-    ).scalar()
-    return (
-        f"DAG {run.dag_id!r} already has a run for logical date {run.logical_date}: {other!r}. "
-        "Give another --logical-date, or none."
-    )
 
 
 def find_run(tx: Connection, dag_id: str, run_id: str) -> RunRecord | None:
@@ -216,20 +152,35 @@ def list_task_instances(tx: Connection, run_pk: int) -> list[TaskView]:
     return [TaskView(*row) for row in rows]
 
 
+def list_tasks_of(tx: Connection, run_pks: Sequence[int]) -> dict[int, list[TaskView]]:
+    """Return all task instances of many runs, by run."""
+    found: dict[int, list[TaskView]] = {pk: [] for pk in run_pks}
+    for run_pk, *fields in tx.execute(_SELECT_TASKS_OF, {"run_pks": list(run_pks)}) if run_pks else ():
+        found[run_pk].append(TaskView(*fields))
+    return found
+
+
 _TI = TaskInstance
-_SELECT_TASKS = (
-    select(
-        _TI.task_id, _TI.map_index, _TI.state, _TI.try_number, _TI.max_tries, _TI.failures, _TI.losses, _TI.attempt_id,
-        _TI.scheduled_at, _TI.queued_at, _TI.started_at, _TI.ended_at, _TI.retry_at, _TI.reason, _TI.part, _TI.length,
-        _TI.map_label, _TI.first_started_at, _TI.resume,
-    )
-    .where(_TI.run_pk == bindparam("run_pk"))
-    .order_by(_TI.task_id, _TI.map_index)
+_TASK_FIELDS = (
+    _TI.task_id, _TI.map_index, _TI.state, _TI.try_number, _TI.max_tries, _TI.failures, _TI.losses, _TI.attempt_id,
+    _TI.scheduled_at, _TI.queued_at, _TI.started_at, _TI.ended_at, _TI.retry_at, _TI.reason, _TI.part, _TI.length,
+    _TI.map_label, _TI.first_started_at, _TI.resume, _TI.held, _TI.decided_against,
+    _TI.postponed,
 )  # fmt: skip
+_SELECT_TASKS = select(*_TASK_FIELDS).where(_TI.run_pk == bindparam("run_pk")).order_by(_TI.task_id, _TI.map_index)
+_SELECT_TASKS_OF = (
+    select(_TI.run_pk, *_TASK_FIELDS)
+    .where(_TI.run_pk.in_(bindparam("run_pks", expanding=True)))
+    .order_by(_TI.run_pk, _TI.task_id, _TI.map_index)
+)
 
 
-def load_view(tx: Connection, run: RunRecord, graph: DagGraph) -> RunView:
-    """Return the run in memory, as its projection has it."""
+def load_view(tx: Connection, run: RunRecord, graph: DagGraph, tasks: Sequence[TaskView] | None = None) -> RunView:
+    """Return the run in memory, as its projection has it.
+
+    Args:
+        tasks: its instances, when they were read already.
+    """
     view = RunView(
         pk=run.pk,
         dag_id=run.dag_id,
@@ -238,11 +189,17 @@ def load_view(tx: Connection, run: RunRecord, graph: DagGraph) -> RunView:
         state=run.state,
         next_seq=run.next_seq,
         fence=run.fence,
+        version_id=run.version_id,
+        logical_date=run.logical_date,
+        queued_at=run.queued_at,
         started_at=run.started_at,
         ended_at=run.ended_at,
         reason=run.reason,
+        held=run.held,
+        retries_used=run.retries_used,
+        verdict=run.verdict,
     )
-    view.restore(list_task_instances(tx, run.pk))
+    view.restore(list_task_instances(tx, run.pk) if tasks is None else tasks)
     return view
 
 
@@ -257,11 +214,17 @@ def _is_free(now: datetime) -> ColumnElement[bool]:
     return or_(DagRun.claimed_by.is_(None), ~exists(holder))
 
 
-def claim_running(tx: Connection, holder: UUID, now: datetime, limit: int) -> list[int]:
-    """Claim running runs that nobody holds, the oldest first, and return their keys. The fence of each grows by one."""
+def claim_running(
+    tx: Connection, holder: UUID, now: datetime, limit: int, only: Sequence[int] | None = None
+) -> list[int]:
+    """Claim running runs that nobody holds, the oldest first, and return their keys. The fence of each grows by one.
+
+    Args:
+        only: of these; None: of all.
+    """
     free = (
         select(DagRun.id)
-        .where(DagRun.state == RunState.RUNNING, _is_free(now))
+        .where(DagRun.state == RunState.RUNNING, _is_free(now), true() if only is None else DagRun.id.in_(only))
         .order_by(DagRun.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=DagRun)
@@ -280,12 +243,32 @@ def claimed_by(tx: Connection, holder: UUID) -> list[int]:
 
 def lock_dag(tx: Connection, dag_id: str) -> None:
     """Hold the row of a DAG until the transaction ends."""
-    tx.execute(select(Dag.dag_id).where(Dag.dag_id == dag_id).with_for_update())
+    lock_dags(tx, [dag_id])
+
+
+def lock_dags(tx: Connection, dag_ids: Collection[str]) -> None:
+    """Hold the rows of some DAGs until the transaction ends, taken in the order of their ids."""
+    tx.execute(select(Dag.dag_id).where(Dag.dag_id.in_(dag_ids)).order_by(Dag.dag_id).with_for_update()).all()
 
 
 def queued_dags(tx: Connection) -> list[str]:
-    """Return the DAGs that have queued runs."""
-    return list(tx.execute(select(DagRun.dag_id).where(DagRun.state == RunState.QUEUED).distinct()).scalars())
+    """Return the DAGs that have queued runs: one look into the index for each DAG, however many runs wait."""
+    return list(tx.execute(_QUEUED_DAGS).scalars())
+
+
+# In words, as IS_ACTIVE: SQLite uses a partial index only for a query that has its very condition, not as parameters.
+IS_WAITING: Final = text("dag_run.state = 'queued' AND dag_run.run_type <> 'backfill'")
+"""The condition of the index of queued runs, those of backfills apart."""
+
+
+def _queued_dags() -> Select[str]:
+    first = select(func.min(DagRun.dag_id).label("dag_id")).where(IS_WAITING).cte("queued", recursive=True)
+    after = select(func.min(DagRun.dag_id)).where(IS_WAITING, DagRun.dag_id > first.c.dag_id).scalar_subquery()
+    found = first.union_all(select(after).where(first.c.dag_id.is_not(None)))
+    return select(found.c.dag_id).where(found.c.dag_id.is_not(None))
+
+
+_QUEUED_DAGS: Final = _queued_dags()
 
 
 def claim_startable(tx: Connection, dag_id: str, holder: UUID, limit: int) -> list[int]:
@@ -293,33 +276,82 @@ def claim_startable(tx: Connection, dag_id: str, holder: UUID, limit: int) -> li
 
     The row of the DAG is locked until the transaction ends, so that no two schedulers count the same free place. A
     paused DAG starts no scheduled runs and none for assets; a run that somebody asked for runs all the same, but not
-    before its time.
+    before its time, and so does one that somebody wants to be done again. A DAG that holds after a failure does the
+    same while its newest run that has ended is a failed one.
+
+    The runs of backfills have a window of their own, and are none of those counted or claimed here.
     """
-    dag = tx.execute(select(Dag.max_active_runs, Dag.is_paused).where(Dag.dag_id == dag_id).with_for_update()).first()
+    dag = tx.execute(
+        select(Dag.max_active_runs, Dag.is_paused, Dag.holds_after_failure)
+        .where(Dag.dag_id == dag_id)
+        .with_for_update()
+    ).first()
     if dag is None:
         return []
-    running = tx.execute(
-        select(func.count()).where(DagRun.dag_id == dag_id, DagRun.state == RunState.RUNNING)
-    ).scalar_one()
+    is_own = and_(DagRun.dag_id == dag_id, DagRun.run_type != RunType.BACKFILL)
+    is_running = and_(is_own, run_keys.IS_ACTIVE, DagRun.state == RunState.RUNNING)
+    running = tx.execute(select(func.count()).where(is_running)).scalar_one()
     places = min(limit, dag.max_active_runs - running)
     if places <= 0:
         return []
-    held_back = exists().where(Timer.key == literal(f"{START}:") + cast(DagRun.id, String))
-    startable = and_(DagRun.dag_id == dag_id, DagRun.state == RunState.QUEUED, ~held_back)
-    if dag.is_paused:
-        startable = and_(startable, DagRun.run_type.not_in((RunType.SCHEDULED, RunType.ASSET_TRIGGERED)))
-    pks = list(
-        tx.execute(
-            select(DagRun.id)
-            .where(startable)
-            .order_by(DagRun.run_after, DagRun.id)
-            .limit(places)
-            .with_for_update(skip_locked=True)
-        ).scalars()
+    only_asked_for = dag.is_paused or (dag.holds_after_failure and failed_last(tx, dag_id) is not None)
+    startable = (
+        select(DagRun.id)
+        .where(is_startable(dag_id, only_asked_for=only_asked_for))
+        .order_by(DagRun.run_after, DagRun.id)
+        .with_for_update(skip_locked=True)
     )
+    limits = run_keys.limits_of(tx, dag_id)
+    if limits is None:
+        pks = list(tx.execute(startable.limit(places)).scalars())
+    else:
+        pks = _with_free_keys(tx, startable, limits, places)
     if pks:
         tx.execute(update(DagRun).where(DagRun.id.in_(pks)).values(claimed_by=holder, fence=DagRun.fence + 1))
     return pks
+
+
+def _with_free_keys(tx: Connection, startable: Select[int], limits: RunLimits, places: int) -> list[int]:
+    """Return the first of some runs whose keys have places, as far as can be seen without the lock of admission.
+
+    Those who have to wait must not stand in the way of those who need not: all are looked at, most of them in SQL.
+    """
+    used, found = run_keys.read_running(tx), list[int]()
+    possible = startable.where(run_keys.is_possible(limits, used))
+    for first in range(0, _LOOK_AT, _PAGE):
+        page = get_runs(tx, list(tx.execute(possible.limit(_PAGE).offset(first)).scalars()))
+        for run in sorted(page, key=lambda run: (run.run_after, run.pk)):
+            if len(found) < places and run_keys.take_place(run, limits, used):
+                found.append(run.pk)
+        if len(page) < _PAGE or len(found) == places:
+            break
+    return found
+
+
+def is_startable(dag_id: str, *, only_asked_for: bool) -> ColumnElement[bool]:
+    """Return what makes a run of a DAG startable, its place under ``max_active_runs`` apart.
+
+    Args:
+        only_asked_for: the DAG is paused, or holds after a failure: what nobody asked for does not start.
+    """
+    startable = and_(DagRun.dag_id == dag_id, is_startable_itself())
+    if not only_asked_for:
+        return startable
+    was_started = exists().where(TaskInstance.run_pk == DagRun.id)
+    return and_(startable, or_(DagRun.run_type.not_in(AUTOMATIC), was_started))
+
+
+def is_startable_itself() -> ColumnElement[bool]:
+    """Return what makes a run startable, its DAG and its place there apart: it is queued, and nothing holds it back."""
+    held_back = exists().where(Timer.key == literal(f"{START}:") + cast(DagRun.id, String))
+    return and_(IS_WAITING, DagRun.held.is_(None), ~held_back)
+
+
+def failed_last(tx: Connection, dag_id: str) -> str | None:
+    """Return the run id of a DAG's newest run that has ended, when it is a failed one."""
+    newest = select(DagRun.run_id, DagRun.state).where(DagRun.dag_id == dag_id, DagRun.ended_at.is_not(None))
+    row = tx.execute(newest.order_by(DagRun.run_after.desc(), DagRun.id.desc()).limit(1)).first()
+    return row.run_id if row is not None and row.state is RunState.FAILED else None
 
 
 def release_claims(tx: Connection, holder: UUID) -> None:
@@ -327,12 +359,35 @@ def release_claims(tx: Connection, holder: UUID) -> None:
     tx.execute(update(DagRun).where(DagRun.claimed_by == holder).values(claimed_by=None))
 
 
-def version_of(tx: Connection, version_id: int) -> tuple[str, str, str]:
-    """Return the spec (JSON), file path and source digest of a DAG version."""
-    row = tx.execute(
-        select(DagVersion.spec, DagVersion.file_path, DagVersion.source_digest).where(DagVersion.id == version_id)
-    ).one()
-    return row.spec, row.file_path, row.source_digest
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """What a DAG said at one time: its spec as JSON, and the file that said so."""
+
+    id: int
+    spec: str
+    file_path: str
+    source_digest: str
+
+
+_VERSIONS = select(DagVersion.id, DagVersion.spec, DagVersion.file_path, DagVersion.source_digest).where(
+    DagVersion.id.in_(bindparam("ids", expanding=True))
+)
+
+
+def versions_of(tx: Connection, version_ids: Collection[int]) -> list[StoredVersion]:
+    """Return DAG versions; those that are not there are left out."""
+    if not version_ids:
+        return []
+    return [StoredVersion(*row) for row in tx.execute(_VERSIONS, {"ids": list(version_ids)})]
+
+
+def version_of(tx: Connection, version_id: int) -> StoredVersion:
+    """Return a DAG version.
+
+    Raises:
+        NoResultFound: there is none.
+    """
+    return StoredVersion(*tx.execute(_VERSIONS, {"ids": [version_id]}).one())
 
 
 def read_events(tx: Connection, run_pk: int, after_seq: int = 0, limit: int | None = None) -> list[RunEventRecord]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select
 
 from tradewind.metadata.models import DagRun, Timer
 from tradewind.metadata.upsert import upsert_rows
@@ -71,16 +71,27 @@ def _is_mine(holder: UUID) -> ColumnElement[bool]:
     return or_(Timer.run_pk.is_(None), DagRun.claimed_by == holder)
 
 
-def due_timers(tx: Connection, holder: UUID, now: datetime, limit: int) -> list[TimerRow]:
-    """Return the timers that are due: those of DAGs, and those of runs that ``holder`` has claimed. Earliest first."""
-    query = (
-        select(*_COLUMNS)
-        .outerjoin(DagRun, DagRun.id == Timer.run_pk)
-        .where(and_(Timer.due_at <= now, _is_mine(holder)))
-        .order_by(Timer.due_at, Timer.key)
-        .limit(limit)
-    )
-    return [TimerRow(*row) for row in tx.execute(query)]
+_DUE = (
+    select(*_COLUMNS).where(Timer.due_at <= bindparam("now")).order_by(Timer.due_at, Timer.key).limit(bindparam("most"))
+)
+_DUE_OTHERS = _DUE.outerjoin(DagRun, DagRun.id == Timer.run_pk).where(
+    Timer.kind != FIRE, or_(Timer.run_pk.is_(None), DagRun.claimed_by == bindparam("holder"))
+)
+_DUE_SCHEDULES = _DUE.where(Timer.kind == FIRE)
+
+
+def due_timers(tx: Connection, holder: UUID, now: datetime, limit: int, schedules: int | None = None) -> list[TimerRow]:
+    """Return the timers that are due: those of DAGs, and those of runs that ``holder`` has claimed. Earliest first.
+
+    Args:
+        limit: at most so many that are not of schedules.
+        schedules: at most so many of schedules (:data:`FIRE`), behind the others; None: ``limit``. They are counted for
+            themselves, so that a thousand DAGs that are due in the same second do not hold up what runs wait for.
+    """
+    others = tx.execute(_DUE_OTHERS, {"now": now, "holder": holder, "most": limit})
+    found = [TimerRow(*row) for row in others]
+    due = tx.execute(_DUE_SCHEDULES, {"now": now, "most": limit if schedules is None else schedules})
+    return found + [TimerRow(*row) for row in due]
 
 
 def next_due(tx: Connection, holder: UUID, after: datetime) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -19,6 +19,7 @@ from tradewind.metadata.runs import NewRun, RunRecord
 from tradewind.metadata.timers import TimerRow
 from tradewind.model.spec import DagSpec
 from tradewind.model.states import FINAL_RUN_STATES, RunType
+from tradewind.run.task_choice import subset_of
 from tradewind.timetables import DataInterval, NextRun, OwnCodeNeeded, Timetable, from_spec
 
 
@@ -52,6 +53,7 @@ class WantedRun:
         logical_date: an instant; None for a run without one; not given: now.
         run_after: when it is due, and not started before; None: now.
         conf: overrides the defaults of the DAG's params, and is validated by them.
+        tasks: the run consists of these only, named as in ``subset_of``; empty: of all.
     """
 
     dag_id: str
@@ -64,6 +66,9 @@ class WantedRun:
     triggered_by: str = "cli"
     user: str | None = None
     partition_key: str | None = None  # only for a DAG that knows partitions
+    tasks: Sequence[str] = ()
+    with_upstream: bool = False
+    with_downstream: bool = False
 
 
 def create_run(tx: Connection, wanted: WantedRun, now: datetime, foretold: NextRun | None = None) -> RunSummary:
@@ -76,7 +81,7 @@ def create_run(tx: Connection, wanted: WantedRun, now: datetime, foretold: NextR
     Raises:
         NotFound: no such DAG.
         Conflict: the DAG's file is gone, or there is a run with that id or that logical date.
-        UsageError: ``conf`` does not fit the params, or ``run_id`` cannot be one.
+        UsageError: ``conf`` does not fit the params, ``run_id`` cannot be one, or a name means no task.
     """
     dag = dags.get_dag(tx, wanted.dag_id)
     if not dag.is_active or dag.version_id is None:
@@ -98,7 +103,7 @@ def create_run(tx: Connection, wanted: WantedRun, now: datetime, foretold: NextR
         run_id = _free_run_id(tx, dag.dag_id, (foretold.run_id if foretold else "") or usual)
     new = NewRun(
         dag_id=dag.dag_id,
-        run_id=_checked_run_id(run_id),
+        run_id=checked_run_id(run_id),
         version_id=dag.version_id,
         run_type=wanted.run_type,
         triggered_by=wanted.triggered_by,
@@ -110,12 +115,19 @@ def create_run(tx: Connection, wanted: WantedRun, now: datetime, foretold: NextR
         note=wanted.note,
         triggering_user=wanted.user,
         partition_key=_checked_partition(spec, wanted.partition_key),
+        task_subset=_subset(spec, wanted),
     )
     pk = runs.insert_run(tx, new, now)
     if run_after > now:
         timers.set_timers(tx, [TimerRow(timers.start_key(pk), timers.START, run_after, dag_id=dag.dag_id)])
     ring(tx, "run")
     return RunSummary(pk, dag.dag_id, new.run_id, new.logical_date, new.run_after, dag.is_paused)
+
+
+def _subset(spec: DagSpec, wanted: WantedRun) -> Sequence[str] | None:
+    if not wanted.tasks:
+        return None
+    return subset_of(spec, wanted.tasks, with_upstream=wanted.with_upstream, with_downstream=wanted.with_downstream)
 
 
 def _interval(
@@ -161,7 +173,12 @@ def run_again(tx: Connection, run: RunRecord, now: datetime) -> None:
     ring(tx, "run")
 
 
-def _checked_run_id(run_id: str) -> str:
+def checked_run_id(run_id: str) -> str:
+    """Return a run id that somebody chose.
+
+    Raises:
+        UsageError: it cannot be one.
+    """
     if not run_id.strip() or len(run_id) > 250 or "/" in run_id or any(ord(c) < 32 for c in run_id):
         raise UsageError(
             f"The run id {run_id!r} cannot be used: it must have 1 to 250 characters, without '/' and control "

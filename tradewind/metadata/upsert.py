@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Executable
+from sqlalchemy import Connection, Executable, Row
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import InstrumentedAttribute
 
 from tradewind.metadata.models import Base
 
@@ -31,6 +32,16 @@ def insert_missing(tx: Connection, table: type[Base], rows: Sequence[Mapping[str
         tx.execute(_insert_missing(tx.dialect.name, table), [dict(row) for row in rows])
 
 
+def insert_missing_returning(
+    tx: Connection, table: type[Base], rows: Sequence[Mapping[str, Any]], *columns: InstrumentedAttribute[Any]
+) -> Sequence[Row[Any]]:
+    """Insert the rows that break no unique key, and return columns of those, in no order. All rows have the same
+    columns."""
+    if not rows:
+        return ()
+    return tx.execute(_insert_missing_returning(tx.dialect.name, table, columns), [dict(row) for row in rows]).all()
+
+
 # Built once: for the small rows that are written here, building a statement costs more than running it.
 
 
@@ -44,3 +55,11 @@ def _upsert(dialect: str, table: type[Base], key: tuple[str, ...], columns: tupl
 @cache
 def _insert_missing(dialect: str, table: type[Base]) -> Executable:
     return (postgres_insert if dialect == "postgresql" else sqlite_insert)(table).on_conflict_do_nothing()
+
+
+@cache
+def _insert_missing_returning(
+    dialect: str, table: type[Base], columns: tuple[InstrumentedAttribute[Any], ...]
+) -> Executable:
+    statement = (postgres_insert if dialect == "postgresql" else sqlite_insert)(table)
+    return statement.on_conflict_do_nothing().returning(*columns)

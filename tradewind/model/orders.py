@@ -106,7 +106,7 @@ class Question(msgspec.Struct, frozen=True, omit_defaults=True):
     defaults: tuple[str, ...] | None = None  # chosen when the time is over; None: the task fails then
     multiple: bool = False
     params: dict[str, Any] = {}
-    assignees: tuple[str, ...] = ()  # user names; empty: whoever may edit the run
+    assignees: tuple[str, ...] = ()  # user names, beside admins; empty: whoever has the role op
 
 
 IN_DAG_FILE: Final = "dag file:"
@@ -145,6 +145,8 @@ class Aftermath(msgspec.Struct, frozen=True, omit_defaults=True):
     resume_at: datetime | None = None  # of a RESCHEDULED attempt
     wait: Wait | None = None  # of a DEFERRED attempt, or one AWAITING_INPUT
     retry_delay_seconds: float | None = None  # instead of the task's own, when it is tried again
+    retry_is_free: bool = False  # it uses up no retry
+    pause_rate: str | None = None  # nobody starts under this rate before that delay is over
     asset_changes: tuple[AssetChange, ...] = ()
 
 

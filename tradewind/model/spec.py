@@ -102,6 +102,43 @@ class AliasSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     group: str = "asset"
 
 
+class KeySpec(msgspec.Struct, frozen=True):
+    """At most ``limit`` run at once whose ``template`` comes to the same text (``tradewind.model.keys``)."""
+
+    template: str
+    limit: int
+
+
+class RateSpec(msgspec.Struct, frozen=True):
+    """At most ``limit`` start within any window of ``per_seconds``, in all DAGs (``tradewind.model.rates``)."""
+
+    name: str
+    limit: int
+    per_seconds: float
+
+
+class DeadlineSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When user code is called because a run has not succeeded, or a task is not done: so long after a reference.
+
+    The references of both are logical_date, queued_at (of the run), and fixed; of runs average_runtime, and own: only
+    user code can say it; of tasks run_started_at, task_queued_at and task_started_at, these of its first try.
+    """
+
+    reference: str
+    interval_seconds: float | None  # None: a Variable says it
+    at: str | None = None  # of a fixed one
+    max_runs: int = 0  # of average_runtime: over how many successful runs,
+    min_runs: int = 0  # and how many there must be
+    name: str | None = None
+    callback: str = ""  # what is called, for people
+    executor: str | None = None
+
+    @property
+    def needs_process(self) -> bool:
+        """Whether user code has to say when it is."""
+        return self.reference == "own" or self.interval_seconds is None
+
+
 class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """One task of a DAG as the scheduler and the UI see it. Durations are in seconds, instants ISO 8601 with offset."""
 
@@ -134,6 +171,8 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     end_date: str | None = None
     max_active_tis_per_dag: int | None = None
     max_active_tis_per_dagrun: int | None = None
+    concurrency: tuple[KeySpec, ...] = ()  # of its instances
+    rate_limits: tuple[RateSpec, ...] = ()
     do_xcom_push: bool = True
     group_id: str | None = None  # the innermost group; None is the root
     display_name: str | None = None
@@ -146,6 +185,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     # it itself, unless it has died
     inlets: tuple[AssetMention, ...] = ()
     outlets: tuple[AssetMention, ...] = ()
+    deadlines: tuple[DeadlineSpec, ...] = ()  # in the order of the file
 
 
 class GroupSpec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -165,24 +205,6 @@ class SchedulePolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     catchup_window_seconds: float | None = None  # missed runs further back are left out; None: all are made
     jitter_seconds: float = 0.0  # runs begin later by a part of it that is always the same for the DAG
     excluded: tuple[str, ...] = ()  # days without a run, sorted: "2026-12-24", "2026-12-24/2027-01-02", "*-12-25"
-
-
-class DeadlineSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """When user code is called because a run has not succeeded: so long after a reference."""
-
-    reference: str  # logical_date, queued_at, fixed, average_runtime, or own: only user code can say it
-    interval_seconds: float | None  # None: a Variable says it
-    at: str | None = None  # of a fixed one
-    max_runs: int = 0  # of average_runtime: over how many successful runs,
-    min_runs: int = 0  # and how many there must be
-    name: str | None = None
-    callback: str = ""  # what is called, for people
-    executor: str | None = None
-
-    @property
-    def needs_process(self) -> bool:
-        """Whether user code has to say when it is."""
-        return self.reference == "own" or self.interval_seconds is None
 
 
 class DagSpec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -205,8 +227,13 @@ class DagSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     max_active_runs: int = 16
     max_active_tasks: int = 16
     max_consecutive_failed_dag_runs: int = 0
+    concurrency: tuple[KeySpec, ...] = ()  # of its runs
     policy: SchedulePolicy = SchedulePolicy()
     dagrun_timeout_seconds: float | None = None
+    run_retries: int = 0  # how often a run that has failed is tried again from what failed
+    run_retry_delay_seconds: float = 300.0
+    holds_after_failure: bool = False  # once a run has failed, no later one starts until somebody has seen to it
+    days_kept: float | None = None  # how long its runs are kept after their end; 0: for ever; None: as configured
     fail_fast: bool = False
     is_paused_upon_creation: bool | None = None
     params: Mapping[str, ParamSpec] = {}

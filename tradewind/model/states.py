@@ -51,6 +51,15 @@ class TaskEvent(StrEnum):
     RESCHEDULED = "attempt_rescheduled"  # a sensor looks again later
     DEFERRED = "attempt_deferred"  # waits for a trigger
     ASKED = "attempt_asked"  # waits for a person
+    CLEARED = "task_cleared"  # somebody wants it to be done again
+    RESTARTED = "task_restarted"  # the process of a cleared try has ended
+    MARKED_SUCCESS = "task_marked_success"  # somebody said so
+    MARKED_FAILED = "task_marked_failed"
+    MARKED_SKIPPED = "task_marked_skipped"
+    REMOVED = "task_removed"  # its DAG version, or the length of what it is mapped over, has no such instance
+    HELD = "task_held"  # does not start until it is released
+    RELEASED = "task_released"
+    DEADLINE_MISSED = "task_deadline_missed"  # it goes on all the same
 
 
 class RunState(StrEnum):
@@ -70,6 +79,14 @@ class RunEvent(StrEnum):
     SUCCEEDED = "run_succeeded"
     FAILED = "run_failed"
     DEADLINE_MISSED = "deadline_missed"  # it goes on all the same
+    WILL_RETRY = "run_will_retry"  # failed, and is tried again: what failed is cleared
+    QUEUED_AGAIN = "run_queued_again"  # some of its tasks are to be done again
+    MARKED_SUCCESS = "run_marked_success"  # somebody said so
+    MARKED_FAILED = "run_marked_failed"
+    VERDICT_NOTED = "run_verdict_noted"  # somebody said how it ends; it does so as soon as its teardowns have run
+    HELD = "run_held"  # starts nothing until it is released
+    RELEASED = "run_released"
+    VERSION_CHANGED = "run_version_changed"  # goes on with another version of its DAG
 
 
 class AttemptState(StrEnum):
@@ -131,6 +148,17 @@ TASK_TRANSITIONS: Final[Mapping[tuple[TaskState, TaskEvent], TaskState]] = {
             (_TE.FAILED_BY_RUN, _T.FAILED),
         )
     },
+    # What people do. A process that is there must end before its task can be done again.
+    **{(state, _TE.CLEARED): _T.NONE for state in _T if state not in (_T.NONE, _T.RESTARTING)},
+    **{(state, _TE.CLEARED): _T.RESTARTING for state in (_T.QUEUED, _T.RUNNING)},
+    (_T.RESTARTING, _TE.RESTARTED): _T.NONE,
+    (_T.RESTARTING, _TE.SKIPPED): _T.SKIPPED,
+    (_T.RESTARTING, _TE.FAILED_BY_RUN): _T.FAILED,
+    **{(state, _TE.MARKED_SUCCESS): _T.SUCCESS for state in _T if state is not _T.SUCCESS},
+    **{(state, _TE.MARKED_FAILED): _T.FAILED for state in _T if state is not _T.FAILED},
+    **{(state, _TE.MARKED_SKIPPED): _T.SKIPPED for state in _T if state is not _T.SKIPPED},
+    **{(state, _TE.REMOVED): _T.REMOVED for state in _T if state is not _T.REMOVED},
+    **{(state, event): state for state in _T for event in (_TE.HELD, _TE.RELEASED, _TE.DEADLINE_MISSED)},
 }
 """The legal moves of a task instance. A pair that is missing is refused with :class:`IllegalTransition`."""
 
@@ -140,8 +168,27 @@ RUN_TRANSITIONS: Final[Mapping[tuple[RunState, RunEvent], RunState]] = {
     (_R.QUEUED, _RE.FAILED): _R.FAILED,
     (_R.RUNNING, _RE.SUCCEEDED): _R.SUCCESS,
     (_R.RUNNING, _RE.FAILED): _R.FAILED,
+    (_R.RUNNING, _RE.WILL_RETRY): _R.QUEUED,
+    (_R.SUCCESS, _RE.QUEUED_AGAIN): _R.QUEUED,
+    (_R.FAILED, _RE.QUEUED_AGAIN): _R.QUEUED,
+    **{(state, _RE.MARKED_SUCCESS): _R.SUCCESS for state in _R if state is not _R.SUCCESS},
+    **{(state, _RE.MARKED_FAILED): _R.FAILED for state in _R if state is not _R.FAILED},
+    **{(state, event): state for state in (_R.QUEUED, _R.RUNNING) for event in (_RE.HELD, _RE.RELEASED)},
+    (_R.RUNNING, _RE.VERDICT_NOTED): _R.RUNNING,
+    **{(state, event): state for state in _R for event in (_RE.CREATED, _RE.DEADLINE_MISSED, _RE.VERSION_CHANGED)},
 }
 """The legal moves of a run."""
+
+INTERVENTIONS: Final = frozenset(
+    {
+        *(_TE.CLEARED, _TE.RESTARTED, _TE.MARKED_SUCCESS, _TE.MARKED_FAILED, _TE.MARKED_SKIPPED, _TE.REMOVED),
+        *(_TE.HELD, _TE.RELEASED, _TE.DEADLINE_MISSED),
+        *(_RE.QUEUED_AGAIN, _RE.MARKED_SUCCESS, _RE.MARKED_FAILED, _RE.HELD, _RE.RELEASED, _RE.VERSION_CHANGED),
+        _RE.VERDICT_NOTED,
+        *(_RE.CREATED, _RE.DEADLINE_MISSED),
+    }
+)
+"""What people do, and what is only told. They are possible in nearly every state, and the diagrams leave them out."""
 
 FINAL_TASK_STATES: Final = frozenset({_T.SUCCESS, _T.FAILED, _T.SKIPPED, _T.UPSTREAM_FAILED, _T.REMOVED})
 FINAL_RUN_STATES: Final = frozenset({_R.SUCCESS, _R.FAILED})

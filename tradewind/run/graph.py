@@ -7,6 +7,7 @@ from typing import Final
 
 import networkx as nx
 
+from tradewind.model.events import NO_MAP
 from tradewind.model.spec import (
     ConcatLength,
     DagSpec,
@@ -88,6 +89,10 @@ class DagGraph:
         self.watched: Final = frozenset(self.past).union(
             *(self.downstream[t] for t in self.past if self.tasks[t].wait_for_downstream)
         )
+
+    def has_place(self, task_id: str, map_index: int) -> bool:
+        """Return whether there may be such an instance. In runs that changed their version, there are others."""
+        return task_id in self.tasks and (map_index == NO_MAP or task_id in self.scopes)
 
     def is_inner(self, upstream: str, downstream: str) -> bool:
         """Return whether the edge between two neighbours leads from an index to the same index."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tradewind.compat.standins.conf import conf
-from tradewind.compat.standins.email import get_email_address_list, send_email
 from tradewind.sdk.callback import import_path
+from tradewind.sdk.mail import get_email_address_list, send_email
 from tradewind.sdk.templates import Renderer
 
 if TYPE_CHECKING:

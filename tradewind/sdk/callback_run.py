@@ -100,11 +100,12 @@ def _for_task(dag: DAG, order: AttemptOrder, call: CallbackOrder, channel: TaskC
 
 
 def _for_deadline(dag: DAG, order: AttemptOrder, call: CallbackOrder, channel: TaskChannel) -> TaskResult:
-    alert = _alert(dag, call)
+    alert = _alert(dag, call, order.task_id)
     context = _context(dag, order, call, channel)
     due_at = datetime.fromisoformat(call.payload["due_at"])
     context["deadline"] = {"id": str(call.id), "deadline_time": pendulum_utc(due_at), "name": alert.name}
-    log.info("The deadline of run %r passed at %s; %s is called.", order.run_id, due_at, alert.callback.path)
+    what = f"task {order.task_id!r} in run {order.run_id!r}" if order.task_id else f"run {order.run_id!r}"
+    log.info("The deadline of %s passed at %s; %s is called.", what, due_at, alert.callback.path)
     with running(context):
         _call(alert.callback, context)
     return TaskResult(Outcome.SUCCESS)
@@ -117,14 +118,15 @@ def _reckoning(dag: DAG, order: AttemptOrder, call: CallbackOrder, channel: Task
     return TaskResult(Outcome.SUCCESS, then=None if at is None else Aftermath(resume_at=at.astimezone(UTC)))
 
 
-def _alert(dag: DAG, call: CallbackOrder) -> DeadlineAlert:
-    number = call.payload["number"]
-    if number >= len(dag.deadline):
+def _alert(dag: DAG, call: CallbackOrder, task_id: str = "") -> DeadlineAlert:
+    """Return the alert that a call is about: of a task, or of the run."""
+    number, owner = call.payload["number"], dag.get_task(task_id) if task_id else dag
+    if number >= len(owner.deadline):
         raise DagError(
-            f"{dag.who} has {len(dag.deadline)} deadlines, and number {number + 1} is asked for: the file does not "
+            f"{owner.who} has {len(owner.deadline)} deadlines, and number {number + 1} is asked for: the file does not "
             "define the same DAG each time it is imported. Look for what depends on time or on another system."
         )
-    alert: DeadlineAlert = dag.deadline[number]
+    alert: DeadlineAlert = owner.deadline[number]
     return alert
 
 

@@ -12,13 +12,14 @@ from tradewind.errors import DagError, DuplicateTaskId, NotFound
 from tradewind.sdk import arguments, zones
 from tradewind.sdk.calendars import excluded_days
 from tradewind.sdk.current import pop_dag, pop_group, push_dag, push_group
-from tradewind.sdk.dag_arguments import ARGUMENTS, RENAMED, DagArguments
+from tradewind.sdk.dag_arguments import ARGUMENTS, OVERLOADED, RENAMED, DagArguments
 from tradewind.sdk.graph import check_acyclic
 from tradewind.sdk.params import NO_DEFAULT, DagParam, ParamsDict
 from tradewind.sdk.task_group import TaskGroup
 
 if TYPE_CHECKING:
     from tradewind.sdk.deadline import DeadlineAlert
+    from tradewind.sdk.limits import Key
     from tradewind.sdk.operator import BaseOperator
     from tradewind.timetables import Timetable
 
@@ -69,6 +70,11 @@ class DAG:
         max_active_runs: int
         max_consecutive_failed_dag_runs: int
         pause_on_failure: bool
+        concurrency: list[Key]
+        run_retries: int
+        run_retry_delay: timedelta
+        on_run_failure: str
+        runs_kept_for: timedelta | None
         overlap: str
         catchup_window: timedelta | None
         jitter: timedelta | None
@@ -105,6 +111,9 @@ class DAG:
                     self.who, "pause_on_failure", True, "left out, since max_consecutive_failed_dag_runs is given"
                 )
             self.max_consecutive_failed_dag_runs = 1
+        if "run_retry_delay" in given and not self.run_retries:
+            mend = "left out, since run_retries is 0; or give run_retries"
+            raise arguments.wrong(self.who, "run_retry_delay", self.run_retry_delay, mend)
         if self.overlap != "allow":
             if "max_active_runs" in given and self.max_active_runs > 1:
                 raise arguments.wrong(
@@ -287,7 +296,7 @@ class DAG:
 
 def _with_new_names(who: str, given: dict[str, Any]) -> dict[str, Any]:
     for old, (new, convert) in RENAMED.items():
-        if old in given:
+        if old in given and isinstance(given[old], OVERLOADED.get(old, object)):
             value = given.pop(old)
             if new in given:
                 raise arguments.wrong(who, old, value, f"left out, since {new} is given as well")

@@ -6,13 +6,16 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict
 
-from tradewind.sdk import arguments, defaults
+from tradewind.sdk import arguments, defaults, limits
 from tradewind.sdk.deadline import DeadlineAlert, deadlines
 from tradewind.sdk.operator_arguments import Argument
 from tradewind.sdk.params import ParamsDict
 
 OVERLAPS: Final = ("allow", "skip", "buffer_one", "buffer_all", "cancel_other")
 """What a scheduled run can do when another run of its DAG is under way."""
+
+AFTER_FAILURE: Final = ("continue", "hold")
+"""What the DAG does once a run has failed for good: go on, or start no later run until somebody has seen to it."""
 
 Callbacks = Callable[..., Any] | list[Callable[..., Any]] | None
 
@@ -33,6 +36,11 @@ class DagArguments(TypedDict, total=False):
     max_active_runs: int
     max_consecutive_failed_dag_runs: int
     pause_on_failure: bool
+    concurrency: limits.Key | list[limits.Key] | None
+    run_retries: int
+    run_retry_delay: timedelta | float
+    on_run_failure: str
+    runs_kept_for: timedelta | None
     overlap: str
     catchup_window: timedelta | None
     jitter: timedelta | None
@@ -110,6 +118,20 @@ def _positive(who: str, name: str, value: Any) -> timedelta | None:
     return duration
 
 
+def _not_negative(who: str, name: str, value: Any) -> timedelta:
+    duration = arguments.seconds_or_duration(who, name, value)
+    if duration < timedelta(0):
+        raise arguments.wrong(who, name, value, "a duration of zero or more")
+    return duration
+
+
+def _kept(who: str, name: str, value: Any) -> timedelta | None:
+    duration: timedelta | None = arguments.optional_duration(who, name, value)
+    if duration is not None and duration < timedelta(0):
+        raise arguments.wrong(who, name, value, "a duration; timedelta(0) for ever, or None as is configured")
+    return duration
+
+
 def _undefined(who: str, name: str, value: Any) -> Any:
     if value is not None and not isinstance(value, type):
         raise arguments.wrong(who, name, value, "a class of jinja2 such as jinja2.Undefined")
@@ -136,6 +158,11 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     "catchup": Argument(arguments.boolean, lambda: defaults.current().catchup),
     # schedule policies of our own
     "pause_on_failure": Argument(arguments.boolean, _is(False)),
+    "concurrency": Argument(limits.keys),  # a number is the old name of max_active_tasks
+    "run_retries": Argument(arguments.at_least(0), _is(0)),
+    "run_retry_delay": Argument(_not_negative, _is(timedelta(minutes=5))),
+    "on_run_failure": Argument(arguments.one_of(AFTER_FAILURE), _is("continue")),
+    "runs_kept_for": Argument(_kept),  # None: as [retention] run_days says
     "overlap": Argument(arguments.one_of(OVERLAPS), _is("allow")),
     "catchup_window": Argument(_positive),
     "jitter": Argument(_positive),
@@ -170,6 +197,9 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     "task_group": Argument(arguments.refused("The root group is made by the DAG itself. Remove it.")),
 }
 """Every argument of :class:`~tradewind.sdk.dag.DAG` besides its id, in the order of checking."""
+
+OVERLOADED: Final = {"concurrency": int}
+"""Names of Airflow 2 that mean something of ours today, unless they have a value of the old kind."""
 
 RENAMED: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "schedule_interval": ("schedule", lambda value: value),

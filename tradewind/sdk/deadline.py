@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tradewind.model.orders import AttemptOrder
     from tradewind.model.spec import DeadlineSpec
     from tradewind.sdk.dag import DAG
+    from tradewind.sdk.operator import BaseOperator
 
 
 class BaseDeadlineReference:
@@ -59,6 +60,18 @@ class DagRunLogicalDateDeadline(BaseDeadlineReference):
 
 class DagRunQueuedAtDeadline(BaseDeadlineReference):
     """The instant at which the run was made."""
+
+
+class DagRunStartedAtDeadline(BaseDeadlineReference):
+    """The instant at which the run began to run. Of tasks only."""
+
+
+class TaskQueuedAtDeadline(BaseDeadlineReference):
+    """The instant at which the first try of the task was handed to an executor. Of tasks only."""
+
+
+class TaskStartedAtDeadline(BaseDeadlineReference):
+    """The instant at which the first try of the task began. Of tasks only."""
 
 
 @dataclass(eq=False)
@@ -116,6 +129,10 @@ class DeadlineReference:
 
     DAGRUN_LOGICAL_DATE: ClassVar[BaseDeadlineReference] = DagRunLogicalDateDeadline()
     DAGRUN_QUEUED_AT: ClassVar[BaseDeadlineReference] = DagRunQueuedAtDeadline()
+    # For the deadlines of tasks, which Airflow has not:
+    DAGRUN_STARTED_AT: ClassVar[BaseDeadlineReference] = DagRunStartedAtDeadline()
+    TASK_QUEUED_AT: ClassVar[BaseDeadlineReference] = TaskQueuedAtDeadline()
+    TASK_STARTED_AT: ClassVar[BaseDeadlineReference] = TaskStartedAtDeadline()
 
     @classmethod
     def AVERAGE_RUNTIME(cls, max_runs: int = 0, min_runs: int | None = None) -> AverageRuntimeDeadline:
@@ -261,11 +278,40 @@ def deadlines(who: str, name: str, value: Any) -> list[DeadlineAlert]:
 
 
 def deadline_spec(dag: DAG, alert: DeadlineAlert) -> DeadlineSpec:
-    """Return one alert as plain data."""
+    """Return one alert of a run as plain data."""
+    reference = alert.reference
+    kind = _KINDS.get(type(reference), "own")
+    if kind in OF_TASKS:
+        raise DagError(
+            f"{dag.who}: deadline: {reference.reference_name} is a reference for tasks. Give deadline= to a task, or "
+            "count from DeadlineReference.DAGRUN_QUEUED_AT."
+        )
+    return _spec(dag, alert, kind)
+
+
+def task_deadline_spec(task: BaseOperator, alert: DeadlineAlert) -> DeadlineSpec:
+    """Return one alert of a task as plain data.
+
+    Raises:
+        DagError: only user code could say when it is: the scheduler sets the deadlines of tasks itself.
+    """
+    kind = _KINDS.get(type(alert.reference), "own")
+    if kind in ("own", "average_runtime"):
+        raise DagError(
+            f"{task.who}: deadline: {alert.reference.reference_name} is not known for tasks. Count from "
+            "DeadlineReference.TASK_STARTED_AT, TASK_QUEUED_AT, DAGRUN_STARTED_AT, DAGRUN_QUEUED_AT, "
+            "DAGRUN_LOGICAL_DATE or FIXED_DATETIME."
+        )
+    if not isinstance(alert.interval, timedelta):
+        raise DagError(f"{task.who}: deadline: the interval must be a datetime.timedelta, not {alert.interval!r}.")
+    assert task.dag is not None  # tasks of DAGs alone are made plain
+    return _spec(task.dag, alert, kind)
+
+
+def _spec(dag: DAG, alert: DeadlineAlert, kind: str) -> DeadlineSpec:
     from tradewind.model.spec import DeadlineSpec  # late: a file that is only imported makes no specs
 
     reference, interval = alert.reference, alert.interval
-    kind = _KINDS.get(type(reference), "own")
     at = None
     if isinstance(reference, FixedDatetimeDeadline):
         instant = reference._datetime
@@ -312,7 +358,12 @@ _KINDS: Final[dict[type[BaseDeadlineReference], str]] = {
     DagRunQueuedAtDeadline: "queued_at",
     FixedDatetimeDeadline: "fixed",
     AverageRuntimeDeadline: "average_runtime",
+    DagRunStartedAtDeadline: "run_started_at",
+    TaskQueuedAtDeadline: "task_queued_at",
+    TaskStartedAtDeadline: "task_started_at",
 }
+OF_TASKS: Final = frozenset({"run_started_at", "task_queued_at", "task_started_at"})
+"""The references that only the deadline of a task may have."""
 
 
 def _shown(callback: Callback) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tradewind.errors import DagError, TradewindError
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from tradewind.model.orders import Question
     from tradewind.sdk.triggers.base import BaseTrigger
+
+
+_YEAR_SECONDS: Final = 366 * 24 * 3600
 
 
 class AirflowException(Exception):
@@ -24,6 +27,39 @@ class AirflowSkipException(AirflowException):
 
 class AirflowFailException(AirflowException):
     """Raised by a task to end as ``failed`` at once, even when tries are left."""
+
+
+class RetryAfter(AirflowException):
+    """Raised by a task that was told to come back later, e.g. by an API that answers 429 with ``Retry-After``.
+
+    The try ends, and the next begins after ``delay``: seconds, or a timedelta. Unless ``counts`` says so no retry is
+    used up (a hundred times in a row; after that it is a failure like any other). With ``rate`` no task of that name
+    (``rate_limits=[Rate(name, ...)]``) starts before then, in any DAG.
+    """
+
+    def __init__(
+        self, delay: float | timedelta, message: str = "", *, rate: str | None = None, counts: bool = False
+    ) -> None:
+        from datetime import timedelta
+
+        seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _YEAR_SECONDS:
+            raise ValueError(
+                f"RetryAfter needs a number of seconds of 0 or more, or a timedelta, not {delay!r}; at most a year."
+            )
+        if rate is not None and (not isinstance(rate, str) or not rate.strip()):
+            raise ValueError(f"RetryAfter: rate must be the name of a Rate, not {rate!r}.")
+        super().__init__(message or f"asked to come back after {seconds:g} s")
+        self.delay_seconds = float(seconds)
+        self.rate = rate
+        self.counts = counts
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _retry_after, (self.delay_seconds, str(self), self.rate, self.counts)
+
+
+def _retry_after(delay: float, message: str, rate: str | None, counts: bool) -> RetryAfter:
+    return RetryAfter(delay, message, rate=rate, counts=counts)
 
 
 class AirflowNotFoundException(AirflowException):

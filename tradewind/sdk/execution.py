@@ -9,7 +9,7 @@ import inspect
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +29,7 @@ from tradewind.sdk.exceptions import (
     AirflowSkipException,
     AirflowTaskTimeout,
     DownstreamTasksSkipped,
+    RetryAfter,
     TaskAwaitingInput,
     TaskDeferred,
     TaskTerminated,
@@ -269,15 +270,18 @@ def _by_key(task: BaseOperator, value: Any) -> Mapping[str, Any]:
 
 
 def _failed(task: BaseOperator, context: Context, order: AttemptOrder, error: BaseException) -> TaskResult:
-    may_retry, delay = not isinstance(error, _FINAL), None
-    if may_retry and task.retry_policy is not None:
+    may_retry, then = not isinstance(error, _FINAL), Aftermath()
+    if isinstance(error, RetryAfter):
+        then = Aftermath(retry_delay_seconds=error.delay_seconds, retry_is_free=not error.counts, pause_rate=error.rate)
+    elif may_retry and task.retry_policy is not None:
         may_retry, delay = _ask_policy(task, context, order, error)
-    result = _log_failure(error, may_retry=may_retry, retry_delay=delay)
+        if delay is not None:
+            then = Aftermath(retry_delay_seconds=delay.total_seconds())
     named = _late_label(task, context)
     if named is not None:
-        delay_seconds = None if delay is None else delay.total_seconds()
-        result = replace(result, then=structs.replace(named, retry_delay_seconds=delay_seconds))
-    retries = may_retry and order.try_number < order.max_tries
+        then = structs.replace(then, map_label=named.map_label)
+    result = _log_failure(error, may_retry=may_retry, then=None if then == Aftermath() else then)
+    retries = then.retry_is_free or (may_retry and order.try_number < order.max_tries)
     context["exception"] = error
     _end(context["ti"], "up_for_retry" if retries else "failed")
     if retries:
@@ -298,9 +302,11 @@ def _ask_policy(
     return decision.action is not RetryAction.FAIL, decision.retry_delay
 
 
-def _log_failure(error: BaseException, *, may_retry: bool, retry_delay: timedelta | None = None) -> TaskResult:
-    log.error("Task failed with exception\n%s", user_traceback(error))
-    then = None if retry_delay is None else Aftermath(retry_delay_seconds=retry_delay.total_seconds())
+def _log_failure(error: BaseException, *, may_retry: bool, then: Aftermath | None = None) -> TaskResult:
+    if isinstance(error, RetryAfter):  # nothing went wrong in the code
+        log.warning("Task was told to come back in %g s: %s", error.delay_seconds, error)
+    else:
+        log.error("Task failed with exception\n%s", user_traceback(error))
     return TaskResult(Outcome.FAILED, error=one_line(error), may_retry=may_retry, then=then)
 
 

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from tradewind.sdk.context import Context
     from tradewind.sdk.dag import DAG
+    from tradewind.sdk.deadline import DeadlineAlert
     from tradewind.sdk.expand_input import ExpandInput
+    from tradewind.sdk.limits import Key, Rate
     from tradewind.sdk.mapped_operator import OperatorPartial
     from tradewind.sdk.retry_policy import RetryPolicy
     from tradewind.sdk.task_group import TaskGroup
@@ -152,6 +154,8 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         trigger_rule: str
         max_active_tis_per_dag: int | None
         max_active_tis_per_dagrun: int | None
+        concurrency: list[Key]
+        rate_limits: list[Rate]
         map_index_template: str | None
         executor: str | None
         do_xcom_push: bool
@@ -166,6 +170,7 @@ class BaseOperator(Node, metaclass=OperatorMeta):
         inlets: list[Any]
         outlets: list[Any]
         retry_policy: RetryPolicy | None
+        deadline: list[DeadlineAlert]
         pre_execute_hook: Callable[[Context], Any] | None
         post_execute_hook: Callable[..., Any] | None
         render_template_as_native_obj: bool | None

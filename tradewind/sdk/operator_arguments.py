@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Required, TypedDict
 
-from tradewind.sdk import arguments, defaults, weights
+from tradewind.sdk import arguments, defaults, limits, weights
 from tradewind.sdk.arguments import Check
 from tradewind.sdk.exceptions import IgnoredArgumentWarning
 from tradewind.sdk.params import ParamsDict
@@ -19,6 +19,7 @@ from tradewind.sdk.rules import TriggerRule
 
 if TYPE_CHECKING:
     from tradewind.sdk.dag import DAG
+    from tradewind.sdk.deadline import DeadlineAlert
     from tradewind.sdk.task_group import TaskGroup
     from tradewind.sdk.weights import PriorityWeightStrategy
 
@@ -58,6 +59,8 @@ class OperatorArguments(TypedDict, total=False):
     trigger_rule: str
     max_active_tis_per_dag: int | None
     max_active_tis_per_dagrun: int | None
+    concurrency: limits.Key | list[limits.Key] | None
+    rate_limits: limits.Rate | list[limits.Rate] | None
     executor: str | None
     do_xcom_push: bool
     multiple_outputs: bool
@@ -82,6 +85,7 @@ class OperatorArguments(TypedDict, total=False):
     ignore_first_depends_on_past: bool
     wait_for_past_depends_before_skipping: bool
     retry_policy: RetryPolicy | None
+    deadline: DeadlineAlert | list[DeadlineAlert] | None
     run_as_user: str | None
 
 
@@ -142,6 +146,14 @@ def _assets(who: str, name: str, value: Any) -> list[Any]:
     return given
 
 
+def _deadlines(who: str, name: str, value: Any) -> list[DeadlineAlert]:
+    if value is None:
+        return []
+    from tradewind.sdk.deadline import deadlines  # late: few tasks have any
+
+    return deadlines(who, name, value)
+
+
 def _is_asset(value: Any) -> bool:
     from tradewind.sdk.assets.definitions import Asset, AssetAlias, AssetRef  # late: few tasks have any
 
@@ -183,6 +195,8 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     "map_index_template": Argument(arguments.optional_text),
     "max_active_tis_per_dag": Argument(arguments.at_least(1, optional=True)),
     "max_active_tis_per_dagrun": Argument(arguments.at_least(1, optional=True)),
+    "concurrency": Argument(limits.keys),
+    "rate_limits": Argument(limits.rates),
     "executor": Argument(arguments.optional_text),
     "do_xcom_push": Argument(arguments.boolean, _is(True)),
     "multiple_outputs": Argument(arguments.boolean, _is(False)),
@@ -201,6 +215,7 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     "email_on_retry": Argument(arguments.boolean, _is(True)),  # means nothing without email=
     "email_on_failure": Argument(arguments.boolean, _is(True)),
     "retry_policy": Argument(retry_policy),
+    "deadline": Argument(_deadlines),  # of our own
     "inlets": Argument(_assets, list),
     "outlets": Argument(_assets, list),
     # accepted, without effect

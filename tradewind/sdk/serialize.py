@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tradewind.errors import DagError
-from tradewind.model.spec import DagSpec, GroupSpec, MappingSpec, ParamSpec, SchedulePolicy, TaskSpec
+from tradewind.errors import DagError, did_you_mean
+from tradewind.model import keys
+from tradewind.model.spec import (
+    DagSpec,
+    GroupSpec,
+    KeySpec,
+    MappingSpec,
+    ParamSpec,
+    RateSpec,
+    SchedulePolicy,
+    TaskSpec,
+)
 from tradewind.plugins import listeners
 from tradewind.sdk.assets.serialize import alias_specs, asset_specs, mentions
-from tradewind.sdk.deadline import deadline_spec
+from tradewind.sdk.deadline import deadline_spec, task_deadline_spec
 from tradewind.sdk.exceptions import ParamValidationError
 from tradewind.sdk.graph import check_acyclic, effective_weights
 from tradewind.sdk.mapping import mapped_groups
@@ -21,6 +32,7 @@ from tradewind.sdk.zones import zone_name
 
 if TYPE_CHECKING:
     from tradewind.sdk.dag import DAG
+    from tradewind.sdk.limits import Key
     from tradewind.sdk.task_group import TaskGroup
 
 
@@ -60,8 +72,13 @@ def to_spec(dag: DAG) -> DagSpec:
         max_active_runs=dag.max_active_runs,
         max_active_tasks=dag.max_active_tasks,
         max_consecutive_failed_dag_runs=dag.max_consecutive_failed_dag_runs,
+        concurrency=_keys(dag, dag.who, dag.concurrency, keys.RUN_NAMES),
         policy=_policy(dag),
         dagrun_timeout_seconds=_seconds(dag.dagrun_timeout),
+        run_retries=dag.run_retries,
+        run_retry_delay_seconds=dag.run_retry_delay.total_seconds(),
+        holds_after_failure=dag.on_run_failure == "hold",
+        days_kept=None if dag.runs_kept_for is None else dag.runs_kept_for / timedelta(days=1),
         fail_fast=dag.fail_fast,
         is_paused_upon_creation=dag.is_paused_upon_creation,
         params=_params(dag.who, dag.params, must_be_valid=dag.schedule is not None),
@@ -108,6 +125,8 @@ def task_spec(task: BaseOperator, weight: int) -> TaskSpec:
         end_date=_instant(task.end_date),
         max_active_tis_per_dag=task.max_active_tis_per_dag,
         max_active_tis_per_dagrun=task.max_active_tis_per_dagrun,
+        concurrency=_keys(task.dag, task.who, task.concurrency, keys.TASK_NAMES),
+        rate_limits=tuple(RateSpec(rate.name, rate.limit, rate.per.total_seconds()) for rate in task.rate_limits),
         do_xcom_push=task.do_xcom_push,
         group_id=group.group_id if group else None,
         display_name=task.task_display_name,
@@ -119,6 +138,7 @@ def task_spec(task: BaseOperator, weight: int) -> TaskSpec:
         calls_back=_calls_back(task),
         inlets=mentions(task.inlets),
         outlets=mentions(task.outlets),
+        deadlines=tuple(task_deadline_spec(task, alert) for alert in task.deadline),
     )
 
 
@@ -183,6 +203,22 @@ def _params(who: str, params: ParamsDict, *, must_be_valid: bool) -> dict[str, P
             description=param.description,
         )
     return specs
+
+
+def _keys(dag: DAG | None, who: str, given: Sequence[Key], names: frozenset[str]) -> tuple[KeySpec, ...]:
+    """Return keys as plain data, each with names that the scheduler can fill in."""
+    declared = dag.params.declared() if dag is not None else {}
+    for key in given:
+        try:
+            keys.parse(key.template, names)
+        except ValueError as error:
+            raise DagError(f"{who}: concurrency: {error}.") from None
+        for name in sorted(keys.params_named(key.template) - declared.keys()):
+            raise DagError(
+                f"{who}: concurrency names params.{name}, which is no param of the DAG.{did_you_mean(name, declared)} "
+                f"Declare it with params= of the DAG, or write conf.{name} for what a trigger may give."
+            )
+    return tuple(KeySpec(key.template, key.limit) for key in given)
 
 
 def _policy(dag: DAG) -> SchedulePolicy:

@@ -11,7 +11,7 @@ from tradewind.sdk import arguments
 from tradewind.sdk.context_values import Context
 from tradewind.sdk.operators.docker import DockerOperator
 from tradewind.sdk.operators.other_python import SERIALIZERS, plain_source
-from tradewind.sdk.operators.python import call, keyword_arguments
+from tradewind.sdk.operators.python import call_in
 from tradewind.sdk.operators.sql import SQLExecuteQueryOperator
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ class SqlTask(SQLExecuteQueryOperator):
 
     def execute(self, context: AnyContext) -> Any:
         """Call the function, render the statement that it returns, and run it."""
-        full = Context.of(context).with_extra(self.op_kwargs)
-        kwargs = keyword_arguments(self.python_callable, self.op_args, full, self.op_kwargs)
-        statement = call(self.python_callable, self.op_args, kwargs)
+        statement = call_in(context, self.python_callable, self.op_args, self.op_kwargs)
         if not statement or not isinstance(statement, str | list):
             raise TypeError(f"{self.who}: the function must return a statement or a list of them, not {statement!r}.")
         one_by_one = [statement] if isinstance(statement, str) else statement

@@ -29,7 +29,7 @@ from tradewind.sdk.mapping import (
 )
 from tradewind.sdk.operator_arguments import ARGUMENTS
 from tradewind.sdk.operators.bash import BashOperator
-from tradewind.sdk.operators.python import PythonOperator, call, keyword_arguments
+from tradewind.sdk.operators.python import PythonOperator, call_in
 from tradewind.sdk.signatures import signature_of
 from tradewind.sdk.task_group_decorator import TaskGroupFactory
 from tradewind.sdk.xcom_arg import XComArg
@@ -86,10 +86,7 @@ class BashTask(BashOperator):
 
     def execute(self, context: Context) -> Any:
         """Call the function, render the command that it returns, and run it."""
-        kwargs = keyword_arguments(
-            self.python_callable, self.op_args, Context.of(context).with_extra(self.op_kwargs), self.op_kwargs
-        )
-        command = call(self.python_callable, self.op_args, kwargs)
+        command = call_in(context, self.python_callable, self.op_args, self.op_kwargs)
         if not isinstance(command, str) or not command.strip():
             raise TypeError(
                 f"{self.who}: the function must return the command as a text that is not empty, not {command!r}."

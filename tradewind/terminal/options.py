@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from tradewind.terminal.output import FORMATS
+from tradewind.errors import UsageError
+from tradewind.terminal.output import FORMATS, talk
 
 NOTHING_TO_DO: Final = "Nothing was changed."
 
@@ -82,6 +84,23 @@ def confirm(question: str, yes: bool) -> None:
     if not yes and not click.confirm(question, err=True):
         click.echo(NOTHING_TO_DO, err=True)
         raise click.exceptions.Exit(1)
+
+
+def is_asked() -> bool:
+    """Return whether somebody is there to answer, rather than a program or a file."""
+    return sys.stdin.isatty()
+
+
+def confirm_affected(what: str, question: str) -> None:
+    """Go on when somebody at a terminal types y; stop with exit code 1 otherwise.
+
+    Raises:
+        UsageError: nobody is there to be asked.
+    """
+    if not is_asked():
+        raise UsageError(f"{what} There is nobody to ask whether that is meant: say so with -y.")
+    talk(what)
+    confirm(question, yes=False)
 
 
 def file_format(path: str, known: tuple[str, ...], given: str | None, default: str = "json") -> str:

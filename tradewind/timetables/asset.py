@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from tradewind.errors import DagError
 from tradewind.model.spec import TimetableSpec
@@ -13,9 +13,10 @@ from tradewind.timetables.asset_codec import decode_part, encode_part
 from tradewind.timetables.asset_condition import Condition
 from tradewind.timetables.asset_mappers import IdentityMapper, PartitionMapper
 from tradewind.timetables.base import DataInterval, NextRun, Restriction, Timetable
+from tradewind.timetables.simple import NullTimetable, UnclockedTimetable
 
 
-class AssetTriggeredTimetable(Timetable):
+class AssetTriggeredTimetable(UnclockedTimetable):
     """Due when a condition over assets holds. ``schedule=[asset, ...]`` or ``schedule=a | b & c``.
 
     Args:
@@ -26,7 +27,6 @@ class AssetTriggeredTimetable(Timetable):
         condition: as plain data.
     """
 
-    can_be_scheduled: ClassVar[bool] = False
     summary = "Asset"
     description = "Triggered by assets"
 
@@ -38,18 +38,6 @@ class AssetTriggeredTimetable(Timetable):
     def is_partitioned(self) -> bool:
         """Whether each run is about one partition."""
         return False
-
-    def next_run(
-        self,
-        last_interval: DataInterval | None,
-        last_run_after: datetime | None,
-        restriction: Restriction,
-        now: datetime,
-    ) -> NextRun | None:
-        return None
-
-    def manual_interval(self, run_after: datetime) -> DataInterval:
-        return DataInterval.exact(run_after)
 
     def _args(self) -> Mapping[str, Any]:
         return {"condition": self.condition}
@@ -178,31 +166,11 @@ class PartitionedAssetTimetable(AssetTriggeredTimetable):
         return made
 
 
-class PartitionedAtRuntime(Timetable):
+class PartitionedAtRuntime(NullTimetable):
     """Never due by itself; its tasks say while they run which partitions they have updated."""
 
     summary = "Partitioned at runtime"
     description = "Only when asked for; its tasks say which partitions they update"
-    can_be_scheduled: ClassVar[bool] = False
-
-    def next_run(
-        self,
-        last_interval: DataInterval | None,
-        last_run_after: datetime | None,
-        restriction: Restriction,
-        now: datetime,
-    ) -> NextRun | None:
-        return None
-
-    def manual_interval(self, run_after: datetime) -> DataInterval:
-        return DataInterval.exact(run_after)
-
-    def _args(self) -> Mapping[str, Any]:
-        return {}
-
-    @classmethod
-    def _from_args(cls, args: Mapping[str, Any]) -> Timetable:
-        return cls()
 
 
 class _Stored:

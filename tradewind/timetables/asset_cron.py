@@ -49,6 +49,13 @@ class CronPartitionTimetable(CronTriggerTimetable):
             at = self._ticks.after(at) if self.run_offset > 0 else self._ticks.before(at)
         return Partition(at.astimezone(self.timezone).strftime(self.key_format), at)
 
+    def due_about(self, date: datetime) -> datetime:
+        """Return an instant at or before which no run is due that is about a partition at or after ``date``."""
+        at = self._ticks.at_or_before(date)
+        for _ in range(abs(self.run_offset)):
+            at = self._ticks.before(at) if self.run_offset > 0 else self._ticks.after(at)
+        return at
+
     def _args(self) -> Mapping[str, Any]:
         return {**super()._args(), "run_offset": self.run_offset, "key_format": self.key_format}
 

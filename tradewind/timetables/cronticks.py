@@ -10,7 +10,9 @@ croniter knows cron on a clock without zones; this module lays its answers on th
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Final
 
 from croniter import CroniterBadDateError, CroniterError, croniter
@@ -31,30 +33,10 @@ class CronTicks:
         Raises:
             DagError: the expression is not cron, or never comes true.
         """
-        fields = len(expression.split())
-        if fields not in (5, 6):
-            raise DagError(
-                f"The schedule {expression!r} has {fields} field{'' if fields == 1 else 's'}; cron has 5 (minute, "
-                "hour, day of month, month, day of week), or 6 with seconds at the end, e.g. '0 2 * * *'."
-            )
-        if any(part[:1] in "rR" for field in expression.split() for part in field.split(",")):
-            raise DagError(f"The schedule {expression!r} has a random field (R), which no two readings agree on.")
-        try:
-            expanded = croniter(expression).expanded
-            croniter(expression, start_time=_WALL).get_next(datetime)
-        except CroniterBadDateError:
-            raise DagError(
-                f"The schedule {expression!r} names days that no calendar has, so it would never run. Correct its day "
-                "of month and month, or give None for a DAG that is only run by hand."
-            ) from None
-        except (CroniterError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise DagError(
-                f"The schedule {expression!r} is not a cron expression: {error}. "
-                f"{_hint(expression)}Correct the field it names; https://crontab.guru explains the fields."
-            ) from error
+        self._pattern: Final = _parsed(expression)
         self.expression: Final = expression
         self.zone: Final = zone
-        self._every_hour: Final = expanded[1] == ["*"]
+        self._every_hour: Final = self._pattern.expanded[1] == ["*"]
 
     def after(self, instant: datetime) -> datetime:
         return self._after_on_the_wall(instant) if self._every_hour else self._after_by_date(instant)
@@ -73,13 +55,13 @@ class CronTicks:
     # --- expressions that name hours: one tick for each matching time ---
 
     def _after_by_date(self, instant: datetime) -> datetime:
-        steps = croniter(self.expression, start_time=self._wall(instant))
+        steps = self._steps(self._wall(instant))
         while (tick := self._place(steps.get_next(datetime))) <= instant:
             pass
         return tick
 
     def _before_by_date(self, instant: datetime) -> datetime:
-        steps = croniter(self.expression, start_time=self._wall(instant))
+        steps = self._steps(self._wall(instant))
         # In the first pass of a repeated hour, times just gone by on the wall come once more, and tick only then.
         while (tick := self._place(steps.get_prev(datetime))) >= instant:
             pass
@@ -96,7 +78,7 @@ class CronTicks:
         begin = self._wall(instant)
         while True:
             offset = self._offset(instant)
-            tick = _utc(croniter(self.expression, start_time=begin).get_next(datetime), offset)
+            tick = _utc(self._steps(begin).get_next(datetime), offset)
             change = self._first_change(instant, tick)
             if change is None or tick < change:
                 return tick
@@ -107,7 +89,7 @@ class CronTicks:
             just_before = instant - timedelta.resolution
             offset = self._offset(just_before)
             wall = instant.astimezone(UTC).replace(tzinfo=None) + offset
-            tick = _utc(croniter(self.expression, start_time=wall).get_prev(datetime), offset)
+            tick = _utc(self._steps(wall).get_prev(datetime), offset)
             change = self._last_change(tick, just_before)
             if change is None or tick >= change:
                 return tick
@@ -149,8 +131,45 @@ class CronTicks:
         assert offset is not None
         return offset
 
+    def _steps(self, wall: datetime) -> croniter:
+        """Return what counts on from a time on the wall."""
+        steps = copy(self._pattern)
+        steps.set_current(wall)
+        return steps
+
     def _wall(self, instant: datetime) -> datetime:
         return instant.astimezone(self.zone).replace(tzinfo=None, fold=0)
+
+
+@lru_cache(1024)
+def _parsed(expression: str) -> croniter:
+    """Return an expression read, to be copied: reading it takes longer than finding a tick.
+
+    Raises:
+        DagError: it is not cron, or never comes true.
+    """
+    fields = len(expression.split())
+    if fields not in (5, 6):
+        raise DagError(
+            f"The schedule {expression!r} has {fields} field{'' if fields == 1 else 's'}; cron has 5 (minute, "
+            "hour, day of month, month, day of week), or 6 with seconds at the end, e.g. '0 2 * * *'."
+        )
+    if any(part[:1] in "rR" for field in expression.split() for part in field.split(",")):
+        raise DagError(f"The schedule {expression!r} has a random field (R), which no two readings agree on.")
+    try:
+        pattern = croniter(expression, start_time=_WALL)
+        copy(pattern).get_next(datetime)
+    except CroniterBadDateError:
+        raise DagError(
+            f"The schedule {expression!r} names days that no calendar has, so it would never run. Correct its day "
+            "of month and month, or give None for a DAG that is only run by hand."
+        ) from None
+    except (CroniterError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise DagError(
+            f"The schedule {expression!r} is not a cron expression: {error}. "
+            f"{_hint(expression)}Correct the field it names; https://crontab.guru explains the fields."
+        ) from error
+    return pattern
 
 
 def _hint(expression: str) -> str:

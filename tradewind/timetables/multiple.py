@@ -57,7 +57,8 @@ class MultipleCronTriggerTimetable(Timetable):
     ) -> NextRun | None:
         asked = (part.next_run(last_interval, last_run_after, restriction, now) for part in self._parts)
         runs = [run for run in asked if run is not None]
-        missed = [run for run in runs if run.logical_date <= now]
+        # A negative interval puts the logical date behind the tick: what is due is missed all the same.
+        missed = [run for run in runs if min(run.logical_date, run.run_after) <= now]
         if missed and not restriction.catchup:
             return max(missed, key=lambda run: run.logical_date)
         return min(runs, key=lambda run: run.logical_date, default=None)

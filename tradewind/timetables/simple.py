@@ -9,6 +9,24 @@ from typing import Any, ClassVar
 from tradewind.timetables.base import DataInterval, NextRun, Restriction, Timetable
 
 
+class UnclockedTimetable(Timetable):
+    """A timetable whose runs no clock makes due: somebody, or something else, asks for them."""
+
+    can_be_scheduled: ClassVar[bool] = False
+
+    def next_run(
+        self,
+        last_interval: DataInterval | None,
+        last_run_after: datetime | None,
+        restriction: Restriction,
+        now: datetime,
+    ) -> NextRun | None:
+        return None
+
+    def manual_interval(self, run_after: datetime) -> DataInterval:
+        return DataInterval.exact(run_after)
+
+
 class _PlainTimetable(Timetable):
     """A timetable without arguments."""
 
@@ -23,21 +41,11 @@ class _PlainTimetable(Timetable):
         return cls()
 
 
-class NullTimetable(_PlainTimetable):
+class NullTimetable(UnclockedTimetable, _PlainTimetable):
     """Never due: runs are asked for by hand. ``schedule=None``."""
 
     summary = "None"
     description = "Only when asked for"
-    can_be_scheduled: ClassVar[bool] = False
-
-    def next_run(
-        self,
-        last_interval: DataInterval | None,
-        last_run_after: datetime | None,
-        restriction: Restriction,
-        now: datetime,
-    ) -> NextRun | None:
-        return None
 
 
 class OnceTimetable(_PlainTimetable):

@@ -20,7 +20,7 @@ from tradewind.metadata.views.run_search import (
     search_runs,
     search_tasks,
 )
-from tradewind.metadata.views.runs import RunPage, TaskLine, list_task_lines
+from tradewind.metadata.views.runs import RunPage, TaskLine
 from tradewind.metadata.views.tasks import find_task_line
 from tradewind.metadata.views.versions import find_versions
 from tradewind.metadata.waits import waits_of
@@ -122,7 +122,8 @@ def task_instance(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -
         found = get_run(tx, dag_id, run_id)
         line = find_task_line(tx, found.pk, task_id, map_index)
         if line is None:
-            raise NotFound("Task instance", task_id, [line.task_id for line in list_task_lines(tx, found.pk)])
+            known = [task.task_id for task in web().specs.get(tx, found.version_id).tasks]
+            raise NotFound("Task instance", task_id, known)
         return jsonify(task_shapes(tx, found, [line])[0])
 
 

@@ -23,7 +23,7 @@ NO_STATE: Final = "none"
 class Slot:
     """A gap in the text: the state class, the link or the small print of one box."""
 
-    kind: str  # state, href, note
+    kind: str  # state, held (more classes), href, note, open, close
     box_id: str
 
 
@@ -106,12 +106,14 @@ def _task(task: TaskSpec, rect: Rect) -> list[str | Slot]:
     return [
         '<a class="box s-',
         Slot("state", task.task_id),
+        Slot("held", task.task_id),
         f'" data-t="{escape(task.task_id)}" href="',
         Slot("href", task.task_id),
         f'"><title>{escape(task.task_id)} ({escape(task.operator)})</title>{_rect(rect, "body", 7)}'
         f'<use class="icon" href="#s-',
         Slot("state", task.task_id),
         f'" x="{x}" y="{y}" width="18" height="18"/>'
+        f"{_held_mark(rect)}"
         f'<text class="name" x="{text_x}" y="{_number(rect.y + 19)}">{escape(short_label(label))}</text>'
         f'<text class="kind" x="{text_x}" y="{_number(rect.y + 34)}">',
         Slot("note", task.task_id),
@@ -126,6 +128,7 @@ def _closed_group(group_id: str, title: str, rect: Rect, count: int) -> list[str
     return [
         '<a class="box closed s-',
         Slot("state", group_id),
+        Slot("held", group_id),
         f'" data-t="{escape(group_id)}" href="',
         Slot("open", group_id),
         f'"><title>Open group {escape(group_id)}: {count} tasks</title>{_rect(behind, "behind", 7)}'
@@ -133,11 +136,18 @@ def _closed_group(group_id: str, title: str, rect: Rect, count: int) -> list[str
         f'<use class="icon" href="#s-',
         Slot("state", group_id),
         f'" x="{x}" y="{y}" width="18" height="18"/>'
+        f"{_held_mark(rect)}"
         f'<text class="name" x="{text_x}" y="{_number(rect.y + 19)}">{escape(short_label(title))}</text>'
         f'<text class="kind" x="{text_x}" y="{_number(rect.y + 34)}">',
         Slot("note", group_id),
         "</text></a>",
     ]
+
+
+def _held_mark(rect: Rect) -> str:
+    """Return the mark of what somebody holds, at the upper right corner; it is seen on boxes of the class ``held``."""
+    x, y = _number(rect.x + rect.width - 10), _number(rect.y - 8)
+    return f'<use class="heldmark" href="#s-held" x="{x}" y="{y}" width="18" height="18"/>'
 
 
 def _line(line: Line, top_down: bool) -> str:

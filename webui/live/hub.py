@@ -116,8 +116,7 @@ class Hub:
                 if topic.kind == "run":
                     run_pk = find_run_pk(tx, *topic.names)
                     if run_pk is not None:
-                        tasks = [_task_words(task) for task in sum_tasks(tx, run_pk)]
-                        words.append(("run", {"topic": str(topic), "state": run_state(tx, run_pk), "tasks": tasks}))
+                        words.append(_run_words(tx, topic, run_pk, [_task_words(t) for t in sum_tasks(tx, run_pk)]))
                 elif topic.kind == "log":
                     words.append(("log", {"topic": str(topic), "size": _size_of(self._log_path_of(*topic.names))}))
         return words
@@ -165,7 +164,7 @@ class Hub:
             if told.get(task.task_id) != words:
                 told[task.task_id] = words
                 news.append(words)
-        return "run", {"topic": str(topic), "state": run_state(tx, run.run_pk), "tasks": news}
+        return _run_words(tx, topic, run.run_pk, news)
 
     def _tell(self, listeners: list[Listener], run: ChangedRun, message: Message | None) -> None:
         run_topic, dag_topic, everything = (
@@ -194,15 +193,21 @@ class Hub:
                         listener.put(("log", {"topic": str(topic), "size": size}))
 
 
-def _task_words(task: TaskSum) -> list[Any]:
-    """Return what is told of a task: id, state, try, seconds since the epoch of start and end, and more when mapped.
+def _run_words(tx: Any, topic: Topic, run_pk: int, tasks: list[list[Any]]) -> Message:
+    state, is_held = run_state(tx, run_pk)
+    return "run", {"topic": str(topic), "state": state, "held": is_held, "tasks": tasks}
 
-    Of a mapped task, how many of its indexes are in each state stands at the end.
+
+def _task_words(task: TaskSum) -> list[Any]:
+    """Return what is told of a task: id, state, try, seconds since the epoch of start and end, and what else it has.
+
+    Of a mapped task, how many of its indexes are in each state comes next (None: not mapped), then how many are held.
     """
     start = task.started_at.timestamp() if task.started_at else None
     end = task.ended_at.timestamp() if task.ended_at else None
     words = [task.task_id, task.state.value, task.try_number, start, end]
-    return [*words, {state.value: count for state, count in task.states.items()}] if task.is_mapped else words
+    counts = {state.value: count for state, count in task.states.items()} if task.is_mapped else None
+    return [*words, counts, task.held] if task.held else [*words, counts] if counts else words
 
 
 def _size_of(path: Path) -> int:

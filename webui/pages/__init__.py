@@ -6,6 +6,7 @@ from flask import Blueprint
 
 from webui.pages import (
     assets,
+    backfills,
     code,
     dag_list,
     graph,
@@ -13,6 +14,9 @@ from webui.pages import (
     health,
     home,
     import_errors,
+    limits,
+    operate,
+    replay,
     required_actions,
     run,
     runs,
@@ -33,6 +37,10 @@ def all_pages() -> list[Blueprint]:
         task,
         code,
         trigger,
+        operate,
+        replay,
+        backfills,
+        limits,
         assets,
         import_errors,
         required_actions,

@@ -82,6 +82,8 @@ class _Filler:
     def __call__(self, slot: Slot) -> str:
         if slot.kind == "state":
             return self._state(slot.box_id)
+        if slot.kind == "held":
+            return " held" if any(line.held for line in self._lines(slot.box_id)) else ""
         if slot.kind == "note":
             return str(escape(self._note(slot.box_id)))
         if slot.kind == "href":
@@ -137,6 +139,8 @@ def task_note(line: TaskSum, seconds: float | None) -> str:
         words.append(duration(seconds))
     if line.try_number > 1 and not line.is_mapped:
         words.append(f"try {line.try_number}")
+    if line.held:
+        words.append(f"{line.held} held" if line.is_mapped else "held")
     return " · ".join(words)
 
 

@@ -40,6 +40,7 @@ class GridRow:
     task_id: str = ""
     operator: str = ""
     cells: str = ""
+    held: str = ""  # numbers of the runs in which it is held
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,18 @@ def dag(dag_id: str) -> str:
         limit=limit,
         windows=WINDOWS,
         codes={code: state for state, code in CODES.items()},
+        key=_key(states),
+        has_held=any(run.held for run in runs) or any(cell[2] for cells in states.values() for cell in cells.values()),
         is_newest=selected is None,
         selected=selected,
         tab="grid",
     )
+
+
+def _key(states: Mapping[int, Mapping[str, tuple[str, int, bool]]]) -> list[str]:
+    """Return the states that are to be seen in the grid, in their usual order."""
+    seen = {cell[0] for cells in states.values() for cell in cells.values()}
+    return [state for state in CODES if state in seen]
 
 
 def _columns(runs: Sequence[RunLine]) -> list[GridColumn]:
@@ -89,7 +98,7 @@ def _columns(runs: Sequence[RunLine]) -> list[GridColumn]:
 
 
 def grid_rows(
-    spec: DagSpec, runs: Sequence[RunLine], states: Mapping[int, Mapping[str, tuple[str, int]]]
+    spec: DagSpec, runs: Sequence[RunLine], states: Mapping[int, Mapping[str, tuple[str, int, bool]]]
 ) -> list[GridRow]:
     """Return the lines: tasks in the order of the flow, groups as titles above their tasks."""
     groups = Groups(spec)
@@ -103,13 +112,15 @@ def grid_rows(
                 label = names[group_id].removeprefix(f"{groups.parent[group_id]}.")
                 rows.append(GridRow(label, depth))
         open_groups = chain
-        cells = "".join(_code(states[run.pk].get(task.task_id)) for run in runs)
+        found = [states[run.pk].get(task.task_id) for run in runs]
+        held = " ".join(str(number) for number, cell in enumerate(found) if cell and cell[2])
+        cells = "".join(map(_code, found))
         label = task_label(task.task_id, task.group_id, task.display_name)
-        rows.append(GridRow(label, len(chain), task.task_id, task.operator, cells))
+        rows.append(GridRow(label, len(chain), task.task_id, task.operator, cells, held))
     return rows
 
 
-def _code(cell: tuple[str, int] | None) -> str:
+def _code(cell: tuple[str, int, bool] | None) -> str:
     if cell is None:
         return "."
     code = CODES[cell[0]]

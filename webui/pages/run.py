@@ -9,7 +9,7 @@ from typing import Final
 
 from flask import Blueprint, render_template, request
 
-from tradewind.metadata.views.runs import RunPage, list_events, neighbours
+from tradewind.metadata.views.runs import RunPage, find_run_id, list_events, neighbours
 from tradewind.metadata.views.summaries import TaskSum, sum_tasks
 from tradewind.model.states import FINAL_RUN_STATES
 from webui.actions import Why, why
@@ -20,7 +20,6 @@ from webui.web import now, web
 
 pages: Final = Blueprint("run", __name__)
 EVENTS: Final = 500
-MAX_EXPLAINED: Final = 300
 SCALE: Final = 1000
 """Width of the time line in its own units."""
 
@@ -44,6 +43,7 @@ def run(dag_id: str, run_id: str) -> str:
         spec = web().specs.get(tx, this.version_id)
         tasks = sum_tasks(tx, this.pk)
         earlier, later = neighbours(tx, this)
+        replayed = None if this.replay_of is None else find_run_id(tx, this.replay_of)
         after = request.args.get("after", "")
         seq = int(after) if after.isdecimal() and len(after) < 9 else 0
         events = list_events(tx, this.pk, after_seq=seq, limit=EVENTS + 1) if view == "events" else []
@@ -62,7 +62,8 @@ def run(dag_id: str, run_id: str) -> str:
         graph=graph_view(spec, this.version_id, this, tasks) if view == "graph" else None,
         events=events[:EVENTS],
         more_events=events[EVENTS - 1].seq if len(events) > EVENTS else None,
-        why=_why(this, sum(task.size for task in tasks)),
+        why=_why(this),
+        replayed=replayed,
         before=earlier,
         after=later,
         tab="runs",
@@ -72,11 +73,9 @@ def run(dag_id: str, run_id: str) -> str:
 _END: Final = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 
 
-def _why(run: RunPage, task_count: int) -> Why | None:
-    """Return why a run and its tasks wait; None when it is over, or so large that the answer would hold up the page."""
-    if run.state in FINAL_RUN_STATES or task_count > MAX_EXPLAINED:
-        return None
-    return why(run.dag_id, run.run_id)
+def _why(run: RunPage) -> Why | None:
+    """Return why a run and its tasks wait; None when it is over: its tasks say then how they ended."""
+    return None if run.state in FINAL_RUN_STATES else why(run.dag_id, run.run_id)
 
 
 def _spans(run: RunPage, tasks: Sequence[TaskSum], operators: dict[str, str]) -> list[Span]:

@@ -109,13 +109,14 @@ def _load_indexes(dag_id: str, run_id: str, task_id: str) -> dict[str, Any] | No
         "head": head, "run": run, "task_id": task_id, "counts": {s.value: n for s, n in counts.items()}, "tab": "runs",
         "task_spec": next((spec for spec in spec.tasks if spec.task_id == task_id), None),
         "lines": lines[:INDEXES], "wanted": [state.value for state in wanted], "is_first": not after,
+        "held_by": any(line.task.held for line in lines), "is_done": all(s in FINAL_TASK_STATES for s in counts),
         "more": lines[INDEXES - 1].task.map_index if len(lines) > INDEXES else None,
     }  # fmt: skip
 
 
 def _why(page: TaskPage) -> str:
-    """Return why the task does not run; nothing for one that runs or is over."""
-    if page.task.state in FINAL_TASK_STATES or page.task.state is TaskState.RUNNING:
+    """Return why the task does not run, or how it died; nothing for one that runs or succeeded."""
+    if page.task.state in (TaskState.SUCCESS, TaskState.RUNNING):
         return ""
     key = (page.task.task_id, page.task.map_index)
     return why(page.run.dag_id, page.run.run_id, *key).tasks.get(key, "")

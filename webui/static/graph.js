@@ -216,7 +216,7 @@ document.getElementById("legend")?.addEventListener("click", (event) => {
 // --- live ------------------------------------------------------------------------------------------------------------
 const members = JSON.parse(document.getElementById("members").textContent || "{}");
 const groupOf = new Map(Object.entries(members).flatMap(([group, tasks]) => tasks.map((task) => [task, group])));
-const tasks = new Map(); // id -> [state, try, start, end, and when mapped: state -> how many]
+const tasks = new Map(); // id -> [state, try, start, end, and when mapped: state -> how many, how many are held]
 function paint(id) {
   const group = groupOf.get(id);
   const box = boxes.get(group || id);
@@ -229,15 +229,17 @@ function paint(id) {
     box.querySelector(".icon").setAttribute("href", `#s-${state}`);
     canvas.querySelector(`[data-m="${CSS.escape(group || id)}"]`)?.setAttribute("class", `s-${state}`);
   }
+  box.classList.toggle("held", states.some((task) => task[5]));
   note(box, group, states, state);
 }
 function note(box, group, states, state) {
   const text = box.querySelector(".kind");
   if (group) { text.textContent = `${states.filter((task) => task[0] === "success").length} of ${members[group].length} done`; return; }
-  const [, tries, start, end, counts] = states[0];
+  const [, tries, start, end, counts, held] = states[0];
   const words = counts ? mapped(counts, state) : [word(state)];
   if (start && state !== "up_for_retry" && words.length === 1) words.push(duration(Math.max(0, (end || Date.now() / 1000) - start)));
   if (tries > 1 && !counts) words.push(`try ${tries}`);
+  if (held) words.push(counts ? `${held} held` : "held");
   text.textContent = words.join(" · ");
 }
 function mapped(counts, state) {
@@ -270,8 +272,11 @@ function count() {
     return button;
   }));
 }
+let held;
 document.addEventListener("live", ({ detail: { name, data } }) => {
   if (name !== "run") return;
+  if (held !== undefined && held !== data.held) refresh(location.href, true, "[data-late]");
+  held = data.held;
   for (const [id, ...rest] of data.tasks) tasks.set(id, rest);
   for (const [id] of data.tasks) paint(id);
   count();

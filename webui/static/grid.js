@@ -6,6 +6,7 @@ const SVG = "http://www.w3.org/2000/svg";
 function draw(cell, runs, base) {
   const task = cell.dataset.t;
   const codes = cell.textContent;
+  const held = (cell.dataset.held || "").split(" ");
   const parts = [...codes].map((code, number) => {
     const name = NAMES[code.toLowerCase()];
     const link = document.createElement("a");
@@ -13,10 +14,11 @@ function draw(cell, runs, base) {
     if (!name) return link;
     if (code !== code.toLowerCase()) link.className += " again";
     link.href = `${base.replace(/R$/, encodeURIComponent(runs[number]))}/tasks/${encodeURIComponent(task)}`;
-    link.title = `${task} · ${name.replaceAll("_", " ")}`;
+    if (held.includes(String(number))) link.className = "cell s-held held";
+    link.title = `${task} · ${name.replaceAll("_", " ")}${link.classList.contains("held") ? " · held" : ""}`;
     const svg = document.createElementNS(SVG, "svg");
     const use = document.createElementNS(SVG, "use");
-    use.setAttribute("href", `#s-${name}`);
+    use.setAttribute("href", link.classList.contains("held") ? "#s-held" : `#s-${name}`);
     svg.append(use);
     link.append(svg);
     return link;

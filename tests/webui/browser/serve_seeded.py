@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.webui.operated import operated
 from tests.webui.seed import Seed, nested_tasks, showcase
 from tradewind.config import load_config, with_secrets
 from tradewind.metadata.database import Database
@@ -25,6 +26,7 @@ STATES = ("success", "failed", "running", "queued", "scheduled", "up_for_retry",
 def fill(seed: Seed) -> None:
     """Write the showcase, a DAG with groups in groups, and a log of a hundred thousand lines."""
     showcase(seed)
+    operated(seed)
     tasks, groups = nested_tasks()
     version = seed.dag("regional_sales", tasks, groups=groups)
     states = {task.task_id: STATES[number % len(STATES)] for number, task in enumerate(tasks)}

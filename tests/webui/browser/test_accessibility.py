@@ -11,6 +11,9 @@ from tests.webui.browser.test_browser import WHOLE_PAGES
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
 
+PARTS = 4
+"""The pages are looked at in so many tests: all of them in one would take minutes on a busy machine."""
+
 
 def violations(page: Page) -> list[str]:
     """Return what is wrong with the page that is shown, one line for each element."""
@@ -21,12 +24,13 @@ def violations(page: Page) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 1400), ("light", 390)])
-def test_nothing_is_wrong_with_any_page(page: Page, theme, width):
+def test_nothing_is_wrong_with_any_page(page: Page, theme, width, part):
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     wrong = []
-    for path in WHOLE_PAGES:
+    for path in WHOLE_PAGES[part::PARTS]:
         page.goto(path)
         wrong += violations(page)
     assert wrong == []

@@ -53,7 +53,7 @@ PLACES: Final[dict[str, str]] = {
     "compat.standins.decorated": (
         "DecoratedMappedOperator DecoratedOperator Task get_unique_task_id result task_decorator_factory"
     ),
-    "compat.standins.email": "build_mime_message get_email_address_list send_email send_email_smtp send_mime_email",
+    "sdk.mail": "build_mime_message get_email_address_list send_email send_email_smtp send_mime_email",
     "compat.standins.exceptions": (
         "AirflowBadRequest AirflowClearRunningTaskException AirflowConfigException AirflowDagDuplicatedIdException "
         "AirflowFileParseException AirflowInactiveAssetInInletOrOutletException AirflowInternalRuntimeError "

@@ -16,6 +16,7 @@ from tradewind.metadata.models.assets import (
     AssetState,
     AssetWatcher,
 )
+from tradewind.metadata.models.backfills import Backfill, BackfillSlot
 from tradewind.metadata.models.base import Base
 from tradewind.metadata.models.callbacks import Callback
 from tradewind.metadata.models.core import (
@@ -33,6 +34,7 @@ from tradewind.metadata.models.core import (
     Timer,
     XCom,
 )
+from tradewind.metadata.models.limits import RateLimit
 from tradewind.metadata.models.schedules import ComingRuns, PassedTick
 from tradewind.metadata.models.settings import AuditEntry, Connection, Pool, Session, User, Variable
 from tradewind.metadata.models.waits import Question, TriggerWait
@@ -50,6 +52,8 @@ __all__ = [
     "AssetWatcher",
     "Attempt",
     "AuditEntry",
+    "Backfill",
+    "BackfillSlot",
     "Base",
     "Callback",
     "ComingRuns",
@@ -64,6 +68,7 @@ __all__ = [
     "Pool",
     "Process",
     "Question",
+    "RateLimit",
     "RunEvent",
     "RunInbox",
     "Session",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tradewind.metadata.models.base import Base, BigId, partial_index
@@ -16,6 +16,9 @@ from tradewind.model.states import AttemptState, RunState, RunType, TaskState
 _UNFINISHED = (
     "state IN ('scheduled', 'queued', 'running', 'up_for_retry', 'up_for_reschedule', 'deferred', 'awaiting_input')"
 )
+
+LEAVING: Final = "leaving"
+"""The kind of a run that is being removed: out of sight, and gone soon. See ``tradewind.metadata.retention_runs``."""
 
 
 # --- DAG files -------------------------------------------------------------------------------------------------------
@@ -48,6 +51,8 @@ class Dag(Base):
     is_paused: Mapped[bool]
     version_id: Mapped[int | None] = mapped_column(BigId)  # the newest; no foreign key, since they point at each other
     max_active_runs: Mapped[int]
+    holds_after_failure: Mapped[bool] = mapped_column(default=False, server_default=false())
+    days_kept: Mapped[float | None]  # how long its runs are kept after their end; null: as configured
     description: Mapped[str | None]
     display_name: Mapped[str | None]
     schedule_summary: Mapped[str]
@@ -85,6 +90,7 @@ class DagVersion(Base):
     file_path: Mapped[str] = mapped_column(String(1000))
     created_at: Mapped[datetime]
     deadlines: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonText)  # of its spec: each new run asks for them
+    concurrency: Mapped[dict[str, Any] | None] = mapped_column(JsonText)  # RunLimits of its spec; null: none
 
 
 class DagSource(Base):
@@ -109,12 +115,19 @@ class DagRun(Base):
         partial_index("ix_dag_run_active", "state", "dag_id", "run_after", where="state IN ('queued', 'running')"),
         Index("ix_dag_run_dag_id_run_after", "dag_id", "run_after"),
         Index("ix_dag_run_run_after", "run_after"),
+        Index("ix_dag_run_dag_id_ended_at", "dag_id", "ended_at"),
+        partial_index("ix_dag_run_leaving", "id", where="kind = 'leaving'"),
+        partial_index(
+            "ix_dag_run_waiting", "dag_id", "run_after", "id", where="state = 'queued' AND run_type <> 'backfill'"
+        ),
+        partial_index("ix_dag_run_backfill_id", "backfill_id", where="backfill_id IS NOT NULL"),
+        partial_index("ix_dag_run_backfill_state", "state", "backfill_id", where="backfill_id IS NOT NULL"),
         CheckConstraint("(ended_at IS NOT NULL) = (state IN ('success', 'failed'))", name="ended_iff_final"),
         {"sqlite_autoincrement": True},
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    kind: Mapped[str] = mapped_column(String(20))  # "dag"; workflows and state machines will come
+    kind: Mapped[str] = mapped_column(String(20))  # "dag", or LEAVING; workflows and state machines will come
     dag_id: Mapped[str] = mapped_column(String(250))
     run_id: Mapped[str] = mapped_column(String(250))
     version_id: Mapped[int] = mapped_column(BigId, ForeignKey("dag_version.id"), index=True)
@@ -137,6 +150,14 @@ class DagRun(Base):
     next_seq: Mapped[int]
     fence: Mapped[int]
     claimed_by: Mapped[UUID | None] = mapped_column(index=True)  # process.id
+    held: Mapped[str | None]  # who holds it, and why; null: nobody
+    retries_used: Mapped[int] = mapped_column(default=0, server_default="0")  # of the DAG's run_retries
+    verdict: Mapped[RunState | None] = mapped_column(String(24))  # how somebody said that it ends, after its teardowns
+    backfill_id: Mapped[int | None] = mapped_column(BigInteger)  # backfill.id; no foreign key, since runs outlive it
+    replay_of: Mapped[int | None] = mapped_column(BigInteger)  # dag_run.id of the run whose input it has
+    input_date: Mapped[datetime | None]  # the logical date that tasks see, where the run replays another and has none
+    task_subset: Mapped[list[str] | None] = mapped_column(JsonText)  # the tasks that it consists of; null: all
+    keys: Mapped[list[str] | None] = mapped_column(JsonText)  # under whose limits it stands while it runs
 
 
 class RunEvent(Base):
@@ -176,6 +197,7 @@ class TaskInstance(Base):
     __table_args__ = (
         partial_index("ix_task_instance_state", "state", where=_UNFINISHED),
         Index("ix_task_instance_dag_id_task_id", "dag_id", "task_id"),
+        partial_index("ix_task_instance_held", "run_pk", where="held IS NOT NULL"),
     )  # fmt: skip
 
     run_pk: Mapped[int] = mapped_column(BigId, ForeignKey("dag_run.id", ondelete="CASCADE"), primary_key=True)
@@ -187,6 +209,7 @@ class TaskInstance(Base):
     max_tries: Mapped[int]
     failures: Mapped[int]  # attempts that used up a try
     losses: Mapped[int]  # attempts that the infrastructure lost
+    postponed: Mapped[int] = mapped_column(default=0, server_default="0")  # tries in a row told to come back later
     attempt_id: Mapped[UUID | None]  # the newest
     scheduled_at: Mapped[datetime | None]
     queued_at: Mapped[datetime | None]
@@ -200,6 +223,8 @@ class TaskInstance(Base):
     first_started_at: Mapped[datetime | None]  # of the first part
     resume: Mapped[dict[str, Any] | None] = mapped_column(JsonText)  # how the next part goes on; Resumption
     note: Mapped[str | None]
+    held: Mapped[str | None]  # who holds it, and why; null: nobody
+    decided_against: Mapped[list[str] | None] = mapped_column(JsonText)  # tasks below that it decided not to run
 
 
 class Attempt(Base):
@@ -236,6 +261,7 @@ class Attempt(Base):
     peak_rss_bytes: Mapped[int | None] = mapped_column(BigInteger)
     cpu_seconds: Mapped[float | None]
     rendered: Mapped[dict[str, Any] | None] = mapped_column(JsonText)  # template fields as the task saw them, masked
+    keys: Mapped[list[str] | None] = mapped_column(JsonText)  # under whose limits it stands
 
 
 class XCom(Base):

@@ -39,10 +39,10 @@ def changed_runs(tx: Connection, since: datetime, limit: int = 5000) -> list[Cha
     return [ChangedRun(*row) for row in tx.execute(query)]
 
 
-def run_state(tx: Connection, run_pk: int) -> str | None:
-    """Return the state of a run, None when it is gone."""
-    state = tx.execute(select(DagRun.state).where(DagRun.id == run_pk)).scalar_one_or_none()
-    return None if state is None else state.value
+def run_state(tx: Connection, run_pk: int) -> tuple[str | None, bool]:
+    """Return the state of a run and whether it is held; no state when it is gone."""
+    row = tx.execute(select(DagRun.state, DagRun.held).where(DagRun.id == run_pk)).one_or_none()
+    return (None, False) if row is None else (row[0].value, row[1] is not None)
 
 
 def find_run_pk(tx: Connection, dag_id: str, run_id: str) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, func, select
 
 from tradewind.metadata.models import Attempt, DagRun, TaskInstance
+from tradewind.metadata.models.core import LEAVING
 from tradewind.metadata.views.runs import RUN_PAGE, TASK_LINE, RunPage, TaskLine
 from tradewind.metadata.views.tasks import ATTEMPT_LINE, AttemptLine
 from tradewind.model.states import RunState, RunType, TaskState
@@ -69,6 +70,20 @@ def search_tasks(
     return [TaskLine(*row) for row in tx.execute(query.offset(offset).limit(limit))], total
 
 
+def find_task_lines(tx: Connection, run_pk: int, keys: Sequence[tuple[str, int]]) -> list[TaskLine]:
+    """Return these task instances of a run, in this order; those that it has not are left out."""
+    wanted = set(keys)
+    found: dict[tuple[str, int], TaskLine] = {}
+    task_ids = sorted({task_id for task_id, _ in wanted})
+    for start in range(0, len(task_ids), 200):  # some databases take no more than a few hundred at once
+        some = TaskInstance.task_id.in_(task_ids[start : start + 200])
+        query = TASK_LINE.where(TaskInstance.run_pk == run_pk, some)
+        for row in tx.execute(query):
+            if (row[0], row[1]) in wanted:
+                found[row[0], row[1]] = TaskLine(*row)
+    return [found[key] for key in keys if key in found]
+
+
 def newest_attempts(tx: Connection, run_pk: int, task_ids: Collection[str]) -> dict[tuple[str, int], AttemptLine]:
     """Return the newest attempt of each of these tasks that has any, by task id and map index."""
     query = (
@@ -80,8 +95,7 @@ def newest_attempts(tx: Connection, run_pk: int, task_ids: Collection[str]) -> d
 
 
 def _found(query: Select[*tuple[Any, ...]], wanted: RunSearch) -> Select[*tuple[Any, ...]]:
-    if wanted.dag_id is not None:
-        query = query.where(DagRun.dag_id == wanted.dag_id)
+    query = query.where(DagRun.kind != LEAVING if wanted.dag_id is None else DagRun.dag_id == wanted.dag_id)
     if wanted.states:
         query = query.where(DagRun.state.in_(wanted.states))
     if wanted.run_types:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, literal, select, tuple_
 
 from tradewind.metadata.models import DagRun, DagVersion, RunEvent, TaskInstance
+from tradewind.metadata.models.core import LEAVING
 from tradewind.model.states import RunState, RunType, TaskState
 
 
@@ -39,6 +40,11 @@ class RunPage:
     next_seq: int
     partition_key: str | None
     partition_date: datetime | None
+    held: str | None
+    retries_used: int
+    backfill_id: int | None
+    replay_of: int | None  # key of a run
+    task_subset: Sequence[str] | None  # the tasks that it consists of; None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,8 @@ class RunLine:
     version_number: int
     note: str | None
     reason: str | None
+    held: str | None
+    backfill_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,7 @@ class TaskLine:
     retry_at: datetime | None
     reason: str | None
     note: str | None
+    held: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,8 @@ RUN_PAGE: Select[*tuple[Any, ...]] = (
         _RUN.id, _RUN.dag_id, _RUN.run_id, _RUN.version_id, DagVersion.number, _RUN.run_type, _RUN.triggered_by,
         _RUN.triggering_user, _RUN.logical_date, _RUN.data_interval_start, _RUN.data_interval_end, _RUN.run_after,
         _RUN.conf, _RUN.note, _RUN.state, _RUN.reason, _RUN.queued_at, _RUN.started_at, _RUN.ended_at, _RUN.next_seq,
-        _RUN.partition_key, _RUN.partition_date,
+        _RUN.partition_key, _RUN.partition_date, _RUN.held, _RUN.retries_used, _RUN.backfill_id, _RUN.replay_of,
+        _RUN.task_subset,
     )
     .join(DagVersion, DagVersion.id == _RUN.version_id)
 )  # fmt: skip
@@ -106,13 +116,14 @@ _LINES: Select[*tuple[Any, ...]] = (
     select(
         _RUN.id, _RUN.dag_id, _RUN.run_id, _RUN.run_type, _RUN.state, _RUN.run_after, _RUN.logical_date,
         _RUN.queued_at, _RUN.started_at, _RUN.ended_at, _RUN.triggering_user, DagVersion.number, _RUN.note, _RUN.reason,
+        _RUN.held, _RUN.backfill_id,
     )
     .join(DagVersion, DagVersion.id == _RUN.version_id)
 )  # fmt: skip
 _TI = TaskInstance
 TASK_LINE: Select[*tuple[Any, ...]] = select(
     _TI.task_id, _TI.map_index, _TI.state, _TI.try_number, _TI.max_tries, _TI.scheduled_at, _TI.queued_at,
-    _TI.started_at, _TI.ended_at, _TI.retry_at, _TI.reason, _TI.note,
+    _TI.started_at, _TI.ended_at, _TI.retry_at, _TI.reason, _TI.note, _TI.held,
 )  # fmt: skip
 
 
@@ -120,6 +131,11 @@ def find_run_page(tx: Connection, dag_id: str, run_id: str) -> RunPage | None:
     """Return a run by its names, or None."""
     row = tx.execute(RUN_PAGE.where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one_or_none()
     return None if row is None else RunPage(*row)
+
+
+def find_run_id(tx: Connection, run_pk: int) -> str | None:
+    """Return the name of a run by its key, None when it is gone."""
+    return tx.execute(select(DagRun.run_id).where(DagRun.id == run_pk)).scalar_one_or_none()
 
 
 def newest_run_page(tx: Connection, dag_id: str) -> RunPage | None:
@@ -150,8 +166,7 @@ def list_run_lines(
 ) -> list[RunLine]:
     """Return the newest runs first, those due before ``before`` (due time and primary key of the last line shown)."""
     query = _LINES.order_by(DagRun.run_after.desc(), DagRun.id.desc()).limit(limit)
-    if dag_id is not None:
-        query = query.where(DagRun.dag_id == dag_id)
+    query = query.where(DagRun.kind != LEAVING if dag_id is None else DagRun.dag_id == dag_id)
     if states:
         query = query.where(DagRun.state.in_(states))
     if run_type is not None:
@@ -168,12 +183,6 @@ def list_grid_runs(tx: Connection, dag_id: str, *, until: datetime | None, limit
         query = query.where(DagRun.run_after <= until)
     rows = tx.execute(query.order_by(DagRun.run_after.desc(), DagRun.id.desc()).limit(limit)).all()
     return [RunLine(*row) for row in reversed(rows)]
-
-
-def list_task_lines(tx: Connection, run_pk: int) -> list[TaskLine]:
-    """Return all task instances of a run, by task id and map index."""
-    query = TASK_LINE.where(TaskInstance.run_pk == run_pk).order_by(TaskInstance.task_id, TaskInstance.map_index)
-    return [TaskLine(*row) for row in tx.execute(query)]
 
 
 def list_events(

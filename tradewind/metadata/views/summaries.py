@@ -29,6 +29,7 @@ class TaskSum:
 
     Attributes:
         states: how many instances are in each state.
+        held: how many instances somebody holds.
         try_number: the highest.
         reason: of a task that is not mapped.
     """
@@ -42,6 +43,7 @@ class TaskSum:
     ended_at: datetime | None = None
     retry_at: datetime | None = None
     reason: str | None = None
+    held: int = 0
 
     @property
     def state(self) -> TaskState:
@@ -64,18 +66,19 @@ def sum_tasks(tx: Connection, run_pk: int) -> list[TaskSum]:
         select(
             _TI.task_id, _TI.state, func.count(), func.max(_TI.map_index), func.max(_TI.try_number),
             func.min(_TI.queued_at), func.min(_TI.started_at), func.max(_TI.ended_at), func.min(_TI.retry_at),
-            func.min(_TI.reason),
+            func.min(_TI.reason), func.count(_TI.held),
         )
         .where(_TI.run_pk == run_pk)
         .group_by(_TI.task_id, _TI.state)
         .order_by(_TI.task_id, _TI.state)
     )  # fmt: skip
     for row in tx.execute(query):
-        task_id, state, count, index, try_number, queued_at, started_at, ended_at, retry_at, reason = row
+        task_id, state, count, index, try_number, queued_at, started_at, ended_at, retry_at, reason, held = row
         found = sums.setdefault(task_id, TaskSum(task_id))
         found.states[state] = count
         found.is_mapped = found.is_mapped or index >= 0
         found.try_number = max(found.try_number, try_number)
+        found.held += held
         found.queued_at = min(filter(None, (found.queued_at, queued_at)), default=None)
         found.started_at = min(filter(None, (found.started_at, started_at)), default=None)
         found.ended_at = max(filter(None, (found.ended_at, ended_at)), default=None)
@@ -87,28 +90,28 @@ def sum_tasks(tx: Connection, run_pk: int) -> list[TaskSum]:
     return list(sums.values())
 
 
-def task_states(tx: Connection, run_pks: Sequence[int]) -> dict[int, dict[str, tuple[str, int]]]:
-    """Return state and try number of every task of these runs: run -> task id -> (state, try).
+def task_states(tx: Connection, run_pks: Sequence[int]) -> dict[int, dict[str, tuple[str, int, bool]]]:
+    """Return state and try number of every task of these runs: run -> task id -> (state, try, is anything held).
 
     Of a mapped task, the state that asks most for attention.
     """
-    found: dict[int, dict[str, tuple[str, int]]] = {pk: {} for pk in run_pks}
+    found: dict[int, dict[str, tuple[str, int, bool]]] = {pk: {} for pk in run_pks}
     if not run_pks:
         return found
-    plain = select(_TI.run_pk, _TI.task_id, _TI.state, _TI.try_number).where(
+    plain = select(_TI.run_pk, _TI.task_id, _TI.state, _TI.try_number, _TI.held.is_not(None)).where(
         _TI.run_pk.in_(run_pks), _TI.map_index == -1
     )
-    for run_pk, task_id, state, try_number in tx.execute(plain):
-        found[run_pk][task_id] = (state.value, try_number)
+    for run_pk, task_id, state, try_number, held in tx.execute(plain):
+        found[run_pk][task_id] = (state.value, try_number, bool(held))
     mapped = (
-        select(_TI.run_pk, _TI.task_id, _TI.state, func.max(_TI.try_number))
+        select(_TI.run_pk, _TI.task_id, _TI.state, func.max(_TI.try_number), func.count(_TI.held))
         .where(_TI.run_pk.in_(run_pks), _TI.map_index >= 0)
         .group_by(_TI.run_pk, _TI.task_id, _TI.state)
     )
-    for run_pk, task_id, state, try_number in tx.execute(mapped):
-        known, tries = found[run_pk].get(task_id, (None, 0))
+    for run_pk, task_id, state, try_number, holds in tx.execute(mapped):
+        known, tries, is_held = found[run_pk].get(task_id, (None, 0, False))
         worst = state if known is None or _RANK[state] < _RANK[TaskState(known)] else TaskState(known)
-        found[run_pk][task_id] = (worst.value, max(tries, try_number))
+        found[run_pk][task_id] = (worst.value, max(tries, try_number), is_held or holds > 0)
     return found
 
 

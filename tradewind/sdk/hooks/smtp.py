@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import smtplib
-import ssl
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
-from tradewind.compat.standins.email import build_mime_message
 from tradewind.sdk.connection import BaseHook, Connection
 from tradewind.sdk.exceptions import AirflowException
-
-_SSL_PORT: Final = 465
+from tradewind.sdk.mail import SSL_PORT, begin_session, build_mime_message
 
 
 class SmtpHook(BaseHook):
@@ -100,29 +97,8 @@ class SmtpHook(BaseHook):
         raise AssertionError("the last try returns or raises")
 
     def _begin(self) -> smtplib.SMTP:
-        found, timeout = self.conn, float(self._extra("timeout", 30))
-        host = found.host or ""
-        if not self._extra("disable_ssl", found.port not in (None, _SSL_PORT)):
-            client: smtplib.SMTP = smtplib.SMTP_SSL(host, found.port or _SSL_PORT, timeout=timeout, context=self._tls())
-        else:
-            client = smtplib.SMTP(host, found.port or 25, timeout=timeout)
-        try:
-            client.ehlo()
-            if client.has_extn("starttls") and not self._extra("disable_tls"):
-                client.starttls(context=self._tls())
-            if found.login and found.password:
-                client.login(found.login, found.password)
-        except BaseException:
-            client.close()
-            raise
-        return client
-
-    def _tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        if self._extra("ssl_context") == "none":
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+        is_ssl = not self._extra("disable_ssl", self.conn.port not in (None, SSL_PORT))
+        return begin_session(self.conn, is_ssl=is_ssl)
 
     def send_email_smtp(
         self,

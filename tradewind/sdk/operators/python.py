@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Unpack, cast
 
 from tradewind.sdk import arguments
@@ -62,9 +63,8 @@ class PythonOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Call the function and return what it returns."""
-        context = Context.of(context).with_extra({**self.op_kwargs, "templates_dict": self.templates_dict})
-        kwargs = keyword_arguments(self.python_callable, self.op_args, context, self.op_kwargs)
-        result = call(self.python_callable, self.op_args, kwargs)
+        extra = {"templates_dict": self.templates_dict}
+        result = call_in(context, self.python_callable, self.op_args, self.op_kwargs, extra)
         if self.show_return_value_in_logs:
             self.log.info("Done. Returned value was: %s", result)
         else:
@@ -79,6 +79,25 @@ def _without_airflow_2(kwargs: OperatorArguments) -> OperatorArguments:
             f"PythonOperator {given.get('task_id')!r}", "provide_context", "the context is always provided"
         )
     return cast(OperatorArguments, given)
+
+
+def call_in(
+    context: Mapping[str, Any],
+    function: Callable[..., Any],
+    args: Collection[Any],
+    given: Mapping[str, Any],
+    extra: Mapping[str, Any] = MappingProxyType({}),
+) -> Any:
+    """Call ``function`` as the function of a task: with what it is given, and what it asks of the context by name.
+
+    Args:
+        extra: more names that it may ask for.
+
+    Raises:
+        DagArgumentError: see :func:`keyword_arguments`.
+    """
+    full = Context.of(context).with_extra({**given, **extra})
+    return call(function, args, keyword_arguments(function, args, full, given))
 
 
 def call(function: Callable[..., Any], args: Collection[Any], kwargs: Mapping[str, Any]) -> Any:

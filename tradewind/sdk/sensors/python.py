@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from tradewind.sdk import arguments
 from tradewind.sdk.context_values import Context
-from tradewind.sdk.operators.python import call, keyword_arguments
+from tradewind.sdk.operators.python import call_in
 from tradewind.sdk.sensors.arguments import SensorArguments
 from tradewind.sdk.sensors.base import BaseSensorOperator, PokeReturnValue
 
@@ -42,8 +42,7 @@ class PythonSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Call the function once."""
-        known = Context.of(context).with_extra({**self.op_kwargs, "templates_dict": self.templates_dict})
-        kwargs = keyword_arguments(self.python_callable, self.op_args, known, self.op_kwargs)
         self.log.info("Poking callable: %s", self.python_callable)
-        answer = call(self.python_callable, self.op_args, kwargs)
+        extra = {"templates_dict": self.templates_dict}
+        answer = call_in(context, self.python_callable, self.op_args, self.op_kwargs, extra)
         return answer if isinstance(answer, PokeReturnValue) else PokeReturnValue(bool(answer))

@@ -1,8 +1,9 @@
-"""What stands for ``airflow.utils.email``? MIME messages, and ``send_email`` over the connection ``smtp_default``."""
+"""How is mail made and sent? Messages, sessions with mail servers, and what ``airflow.utils.email`` offers."""
 
 from __future__ import annotations
 
 import smtplib
+import ssl
 from collections.abc import Iterable, Sequence
 from email.message import EmailMessage
 from email.mime.application import MIMEApplication
@@ -10,10 +11,12 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tradewind.sdk.connection import Connection
 from tradewind.sdk.exceptions import AirflowNotFoundException
+
+SSL_PORT: Final = 465
 
 
 def get_email_address_list(addresses: str | Iterable[str]) -> list[str]:
@@ -102,16 +105,40 @@ def send_mime_email(
     connection = Connection.get(conn_id)
     if not connection.host:
         raise AirflowNotFoundException(f"Connection {conn_id!r} names no host. Set it to that of the mail server.")
-    extra = connection.extra_dejson
-    is_ssl = not extra.get("disable_ssl", connection.port not in (465,))
-    kind = smtplib.SMTP_SSL if is_ssl else smtplib.SMTP
+    is_ssl = not connection.extra_dejson.get("disable_ssl", connection.port != SSL_PORT)
     if dryrun:
         return
-    with kind(
-        connection.host, connection.port or (465 if is_ssl else 25), timeout=float(extra.get("timeout", 30))
-    ) as server:
-        if not is_ssl and server.has_extn("starttls") and not extra.get("disable_tls"):
-            server.starttls()
-        if connection.login and connection.password:
-            server.login(connection.login, connection.password)
+    with begin_session(connection, is_ssl=is_ssl) as server:
         server.sendmail(e_from, e_to, mime_msg.as_string())
+
+
+def begin_session(connection: Connection, *, is_ssl: bool) -> smtplib.SMTP:
+    """Begin a session with the mail server of ``connection``, and log in where it has a login and a password.
+
+    The extra may hold ``timeout`` (seconds, 30 by default), ``ssl_context`` (``"none"``: any certificate is good) and
+    ``disable_tls``: without that a session that is not encrypted from its beginning is by STARTTLS, when the server
+    offers it.
+
+    Raises:
+        OSError, smtplib.SMTPException: the server does not answer, or does not take the login.
+    """
+    host, extra = connection.host or "", connection.extra_dejson
+    timeout = float(extra.get("timeout", 30))
+    tls = ssl.create_default_context()
+    if extra.get("ssl_context") == "none":
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
+    if is_ssl:
+        client: smtplib.SMTP = smtplib.SMTP_SSL(host, connection.port or SSL_PORT, timeout=timeout, context=tls)
+    else:
+        client = smtplib.SMTP(host, connection.port or 25, timeout=timeout)
+    try:
+        client.ehlo()
+        if not is_ssl and client.has_extn("starttls") and not extra.get("disable_tls"):
+            client.starttls(context=tls)
+        if connection.login and connection.password:
+            client.login(connection.login, connection.password)
+    except BaseException:
+        client.close()
+        raise
+    return client

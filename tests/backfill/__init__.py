@@ -1,0 +1,1 @@
+"""Do backfills make the runs that they say, once each, and never more at a time than they may?"""
