@@ -8,6 +8,7 @@ from uuid import UUID
 
 from executors.base import Report
 from executors.control_plane import ControlPlane
+from executors.runner.desk import ControlPlaneDesk
 from executors.runner.supervisor import Supervisor
 from tradewind.config import Config
 from tradewind.model.orders import AttemptOrder
@@ -33,7 +34,8 @@ class LocalExecutor:
         """
         self.supervisor_id: UUID | None = supervisor_id
         self._parallelism = config.core.parallelism
-        self._supervisor = Supervisor(config, control_plane, environ)
+        desk = ControlPlaneDesk(control_plane, config.core.dags_folder.absolute())
+        self._supervisor = Supervisor(config, desk, environ)
 
     def start(self, report: Report) -> None:
         self._supervisor.start(report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from executors.control_plane import ControlPlane
 from executors.runner.protocol import (
@@ -39,8 +40,18 @@ from tradewind.model.parsed import source_digest
 log = logging.getLogger(__name__)
 
 
-class Desk:
-    """Answers for one control plane. Its methods block, and never raise."""
+class Desk(Protocol):
+    """Answers tasks. Its methods block, are called from several threads, and never raise."""
+
+    def answer(self, order: AttemptOrder, request: Request) -> Answer:
+        """Return the answer to one request of an attempt."""
+
+    def find_source(self, order: AttemptOrder) -> Source | str:
+        """Return the DAG file as it was when the run was made; or, in words, why it cannot be had."""
+
+
+class ControlPlaneDesk:
+    """A :class:`Desk` that answers from a control plane in this process."""
 
     def __init__(self, control_plane: ControlPlane, dag_folder: Path) -> None:
         """

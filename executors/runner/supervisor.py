@@ -15,7 +15,6 @@ from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
 from executors.base import Report
-from executors.control_plane import ControlPlane
 from executors.runner.attempts import Attempts
 from executors.runner.base_link import BaseProcess
 from executors.runner.desk import Desk
@@ -47,15 +46,16 @@ class Supervisor:
     def __init__(
         self,
         config: Config,
-        control_plane: ControlPlane,
+        desk: Desk,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         """
         Args:
+            desk: answers what tasks ask.
             environ: from which the environment of tasks is made; None: that of this process.
         """
         self._config, self._dag_folder = config, config.core.dags_folder.absolute()
-        self._desk = Desk(control_plane, self._dag_folder)
+        self._desk = desk
         environment = task_environment(
             os.environ if environ is None else environ, config.database.sql_alchemy_conn, marker=uuid4().hex
         )

@@ -22,7 +22,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.exc import DBAPIError
 
 from executors.control_plane import SqlControlPlane
-from executors.runner.desk import Desk
+from executors.runner.desk import ControlPlaneDesk
 from executors.runner.environment import task_environment
 from executors.runner.log_paths import attempt_log_path
 from scheduler.clock import DatabaseClock
@@ -94,7 +94,7 @@ class Triggerer:
         self._environment = task_environment(
             os.environ if environ is None else environ, config.database.sql_alchemy_conn, marker=uuid4().hex
         )
-        self._desk = Desk(SqlControlPlane(db, config, environ), config.core.dags_folder.absolute())
+        self._desk = ControlPlaneDesk(SqlControlPlane(db, config, environ), config.core.dags_folder.absolute())
         self._clock = DatabaseClock(db)
         self._thread: threading.Thread | None = None
         self._stopping, self._wake = threading.Event(), threading.Event()

@@ -205,6 +205,39 @@ class Workers:
         "10", number(), "Seconds between asking a task to end (SIGTERM) and killing it (SIGKILL)."
     )
     task_memory_limit_mb: int = option("0", integer(0), "MiB that one task process may take. 0: no limit.")
+    control_plane: str = option(
+        "",
+        text,
+        "How workers away from the scheduler reach the metadata DB. Empty: directly, by SQL. Else the address of a web"
+        " server, e.g. https://tradewind.example.com: then they need neither the database nor the keys of this"
+        " installation.",
+    )
+    token: str = option(
+        "",
+        text,
+        "What such a worker proves itself with, the same at the web server and at the workers; `tradewind celery token`"
+        " makes one. Empty at the web server: it lets no worker in.",
+        is_secret=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Celery:
+    """Running tasks on other machines, through a broker."""
+
+    broker_url: str = option(
+        "redis://localhost:6379/0",
+        required,
+        "Address of the broker, Redis or RabbitMQ (amqp://). It carries only ids of attempts: what it loses is found"
+        " in the metadata DB.",
+        is_secret=True,
+    )
+    worker_concurrency: int = option("16", integer(1), "How many tasks one worker runs at once.")
+    worker_autoscale: str = option(
+        "",
+        text,
+        "MAX,MIN: how many tasks one worker runs at once, by how busy its machine is. Empty: worker_concurrency.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,6 +358,7 @@ class Config:
     scheduler: Scheduler
     dag_processor: DagProcessor
     workers: Workers
+    celery: Celery
     api: Api
     logging: Logging
     operators: Operators
@@ -345,6 +379,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "scheduler": Scheduler,
     "dag_processor": DagProcessor,
     "workers": Workers,
+    "celery": Celery,
     "api": Api,
     "logging": Logging,
     "operators": Operators,
