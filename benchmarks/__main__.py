@@ -46,6 +46,7 @@ def main(
 ) -> None:
     """Measure Tradewind side by side with Apache Airflow, and print a table."""
     sizes = QUICK if quick else Sizes()
+    kept = report.written_by_hand(out.read_text()) if out is not None and out.exists() else ""
     with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as folder, postgres_server(Path(folder)) as server:
         contenders = [c for c in _contenders(tradewind, airflow, server) if not only or any(o in c.name for o in only)]
         results: dict[str, list[Figures]] = {contender.name: [] for contender in contenders}
@@ -59,7 +60,7 @@ def main(
                 results[contender.name].append(_take_turn(contender, Path(folder) / "homes", sizes, parts or PARTS))
                 click.echo(report.table(results, sizes), err=True)
                 if out is not None:  # after each turn, so that an interrupted measurement leaves what it has
-                    out.write_text(report.page(results, sizes, order, facts))
+                    out.write_text(report.page(results, sizes, order, facts) + kept)
     click.echo(report.table(results, sizes))
 
 

@@ -63,6 +63,16 @@ def _cell(values: Sequence[float], form: str) -> str:
     return f"{middle} ({number.format(min(values))}–{number.format(max(values))})"
 
 
+APART: Final = "## Parts measured apart"
+"""From this heading on the page is written by hand, and kept when the rest is written again."""
+
+
+def written_by_hand(page: str) -> str:
+    """Return the part of the page that a new measurement leaves alone, with the blank line before it."""
+    _, heading, rest = page.partition(f"\n{APART}\n")
+    return f"\n{heading.lstrip()}{rest}" if heading else ""
+
+
 def page(results: Mapping[str, Sequence[Figures]], sizes: Sizes, order: Sequence[str], facts: Sequence[str]) -> str:
     """Return ``docs/benchmarks.md``."""
     return f"""# Benchmarks

@@ -35,3 +35,11 @@ def test_the_table_shows_the_median_and_the_range_and_leaves_out_what_was_not_me
         "| end of a task to start of the next, median | 12.0 ms (10.0–30.0) | – |",
         "| chain of 100, first start to last end | – | 1.00 s |",
     ]
+
+
+def test_what_was_written_by_hand_outlives_a_new_measurement():
+    by_hand = f"\n{report.APART}\n\nA table.\n"
+    page = report.page({"A": [{"chain_seconds": 1.0}]}, Sizes(), ["A"], [])
+
+    assert report.written_by_hand(page) == ""
+    assert report.written_by_hand(page + by_hand) == by_hand

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final, Literal
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
@@ -14,6 +17,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
 PARTS = 4
 """The pages are looked at in so many tests: all of them in one would take minutes on a busy machine."""
 
+LOOKS: Final[Sequence[tuple[Literal["light", "dark"], int]]] = (("light", 1400), ("dark", 1400), ("light", 390))
+"""Theme and width."""
+
 
 def violations(page: Page) -> list[str]:
     """Return what is wrong with the page that is shown, one line for each element."""
@@ -25,14 +31,14 @@ def violations(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 1400), ("light", 390)])
-def test_nothing_is_wrong_with_any_page(page: Page, theme, width, part):
-    page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+def test_nothing_is_wrong_with_any_page(page: Page, part):
     wrong = []
     for path in WHOLE_PAGES[part::PARTS]:
         page.goto(path)
-        wrong += violations(page)
+        for theme, width in LOOKS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            wrong += violations(page)
     assert wrong == []
 
 
