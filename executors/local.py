@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 from uuid import UUID
 
-from executors.base import Report
+from executors.base import ExecutorHost, Report
 from executors.control_plane import ControlPlane
 from executors.runner.desk import ControlPlaneDesk
 from executors.runner.supervisor import Supervisor
@@ -17,14 +16,13 @@ from tradewind.model.orders import AttemptOrder
 class LocalExecutor:
     """An :class:`executors.base.Executor` that runs attempts in processes below this one."""
 
-    name: Final = "LocalExecutor"
-
     def __init__(
         self,
         config: Config,
         control_plane: ControlPlane,
         supervisor_id: UUID,
         *,
+        name: str = "LocalExecutor",
         environ: Mapping[str, str] | None = None,
     ) -> None:
         """
@@ -32,6 +30,7 @@ class LocalExecutor:
             supervisor_id: the lease under which attempts are claimed, kept by whoever hosts this executor.
             environ: from which the environment of tasks is made; None: that of this process.
         """
+        self.name = name
         self.supervisor_id: UUID | None = supervisor_id
         self._parallelism = config.core.parallelism
         desk = ControlPlaneDesk(control_plane, config.core.dags_folder.absolute())
@@ -51,3 +50,8 @@ class LocalExecutor:
 
     def stop(self, grace_seconds: float) -> None:
         self._supervisor.stop(grace_seconds)
+
+
+def make(host: ExecutorHost) -> LocalExecutor:
+    """Return a LocalExecutor that claims under the lease of its scheduler."""
+    return LocalExecutor(host.config, host.control_plane, host.lease_id, name=host.name, environ=host.environ)

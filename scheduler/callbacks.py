@@ -78,7 +78,7 @@ def start_waiting(tx: Connection, now: datetime, facts: Sequence[Fact], *, paral
     usage = read_usage(tx, parallelism, limits, without=ended, lock=True)
     started = []
     for call in waiting:
-        wished = call.executor or lanes.default
+        wished = lanes.executor(call.executor)
         executor = wished if wished in limits else lanes.default
         limit = limits.get(executor)
         if usage.is_full or (limit is not None and usage.executor_active[executor] >= limit):

@@ -30,11 +30,17 @@ class Lanes:
         default: the executor of tasks that name none.
         supervisors: executor -> the supervisor in this process that holds its attempts from their birth, or None.
         limits: asks each executor for its capacity; None is no limit.
+        spellings: what tasks may write for an executor -> its name.
     """
 
     default: str
     supervisors: Mapping[str, UUID | None]
     limits: Callable[[], Mapping[str, int | None]]
+    spellings: Mapping[str, str] = field(default_factory=dict)
+
+    def executor(self, wished: str | None) -> str:
+        """Return the name of the executor that a task asks for; an unknown one stays as it is written."""
+        return self.default if wished is None else self.spellings.get(wished, wished)
 
 
 @dataclass(slots=True)
@@ -133,7 +139,7 @@ def candidate_of(record: RunRecord, version: Version, task: TaskView, lanes: Lan
         priority=spec.priority,
         ready_at=task.scheduled_at or record.queued_at,
         run_after=record.run_after,
-        executor=spec.executor or lanes.default,
+        executor=lanes.executor(spec.executor),
         max_active_tasks=version.spec.max_active_tasks,
         max_per_dag=spec.max_active_tis_per_dag,
         max_per_run=spec.max_active_tis_per_dagrun,

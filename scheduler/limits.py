@@ -66,7 +66,8 @@ def list_limits(tx: Connection, now: datetime, *, parallelism: int, backfill_sha
     usage = read_usage(
         tx, told["parallelism"], executors, backfill_share=told["backfill_share"], now=now, lock=False
     )  # fmt: skip
-    lanes = Lanes(told.get("default_executor", "LocalExecutor"), {}, lambda: executors)
+    default, spellings = told.get("default_executor", "LocalExecutor"), told.get("executor_spellings", {})
+    lanes = Lanes(default, {}, lambda: executors, spellings)
     scene = _Scene(tx, usage, lanes)
     scene.look()
     return [

@@ -65,12 +65,14 @@ class Scheduler:
         lease: timedelta,
         poll_seconds: float,
         version: str = "",
+        spellings: Mapping[str, str] | None = None,
     ) -> None:
         """
         Args:
             process_id: names the lease of this process; supervisors inside it share it.
             lease: how long other schedulers wait for a sign of life before they take over.
             poll_seconds: the longest sleep, in case a bell was lost.
+            spellings: what tasks may write for an executor -> its name.
         """
         self._db: Final = db
         self._executors: Final = dict(executors)
@@ -89,6 +91,7 @@ class Scheduler:
             default=default_executor,
             supervisors={name: executor.supervisor_id for name, executor in self._executors.items()},
             limits=self._limits,
+            spellings=spellings or {},
         )
         self._advancer: Final = Advancer(
             process_id, policy=policy, parallelism=parallelism, lanes=self._lanes, versions=self._versions
@@ -296,6 +299,7 @@ class Scheduler:
                     "parallelism": self._parallelism,
                     "backfill_share": self._backfill_share,
                     "default_executor": self._default_executor,
+                    "executor_spellings": dict(self._lanes.spellings),
                     "executor_limits": self._limits(),
                 },
             )

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import uuid4
 
-from executors.base import Executor
+from executors.base import ExecutorHost
 from executors.control_plane import SqlControlPlane
-from executors.local import LocalExecutor
+from executors.registry import make_executors
 from scheduler.dagfiles.manager import DagFileManager
 from scheduler.loop import Scheduler
 from scheduler.plan import Policy
@@ -21,6 +21,7 @@ from scheduler.stop_signals import call_on_stop
 from scheduler.triggerer.host import Triggerer
 from tradewind import __version__
 from tradewind.config import Config
+from tradewind.config.executor_names import spellings
 from tradewind.metadata.database import Database
 from tradewind.metadata.opening import open_database
 
@@ -49,13 +50,14 @@ def run_scheduler(
 
 def _run(config: Config, db: Database, on_ready: Callable[[], None] | None, stop: threading.Event | None) -> None:
     process_id = uuid4()
-    local = LocalExecutor(config=config, control_plane=SqlControlPlane(db, config), supervisor_id=process_id)
-    executors: dict[str, Executor] = {"LocalExecutor": local}
+    default, *_ = config.core.executor
+    host = ExecutorHost(default.name, config, process_id, SqlControlPlane(db, config))
     scheduler = Scheduler(
         db,
-        executors,
+        make_executors(host),
         process_id=process_id,
-        default_executor=config.core.executor,
+        default_executor=default.name,
+        spellings=spellings(config.core.executor),
         parallelism=config.core.parallelism,
         policy=Policy(
             max_losses=config.scheduler.max_infrastructure_losses,
@@ -73,9 +75,10 @@ def _run(config: Config, db: Database, on_ready: Callable[[], None] | None, stop
     manager = DagFileManager(config, db, on_change=scheduler.ring)
     scheduler.on_fire = manager.ask_timetables
     log.info(
-        "scheduler %s on %s: parallelism %d, lease %g s",
+        "scheduler %s on %s: %s, parallelism %d, lease %g s",
         __version__,
         db.safe_url,
+        ", ".join(map(str, config.core.executor)),
         config.core.parallelism,
         config.scheduler.lease_seconds,
     )

@@ -11,6 +11,7 @@ from typing import Final
 from executors.runner.environment import task_environment
 from scheduler.dagfiles.protocol import Setup
 from tradewind.config import Config
+from tradewind.config.executor_names import spellings
 from tradewind.plugins.load import SETTINGS_MODULE
 from tradewind.sdk.defaults import Defaults
 
@@ -67,6 +68,7 @@ def parse_setup(config: Config) -> Setup:
         memory_limit_mb=config.dag_processor.parse_memory_limit_mb,
         hide_sensitive=config.core.hide_sensitive_var_conn_fields,
         sensitive_names=tuple(config.core.sensitive_var_conn_names),
+        executors=spellings(config.core.executor),
     )
 
 

@@ -29,6 +29,7 @@ from scheduler.dagfiles.parse_extension import check_extension, is_extension
 from scheduler.dagfiles.problems import describe
 from scheduler.dagfiles.protocol import Outcome, ParseRequest, RunsAnswer, Setup
 from scheduler.dagfiles.watched_import import Watch
+from tradewind.config.executor_names import unknown_executor
 from tradewind.errors import DagError
 from tradewind.metadata.source_text import decode_source
 from tradewind.model.parsed import FileError, FileWarning
@@ -99,7 +100,7 @@ def parse(request: ParseRequest, setup: Setup, asking: socket.socket) -> Outcome
                 elif request.question is not None:
                     answer = answer_about_runs(dags, request.question, masker.redact)
                 else:
-                    _serialize(dags, request, specs, errors)
+                    _serialize(dags, request, setup, specs, errors)
                     _clear(specs, errors, masker, _public(request, setup))
             finally:
                 _stop_timer()
@@ -123,7 +124,9 @@ def parse(request: ParseRequest, setup: Setup, asking: socket.socket) -> Outcome
     )
 
 
-def _serialize(dags: list[DAG], request: ParseRequest, specs: list[DagSpec], errors: list[FileError]) -> None:
+def _serialize(
+    dags: list[DAG], request: ParseRequest, setup: Setup, specs: list[DagSpec], errors: list[FileError]
+) -> None:
     """Turn DAGs into specs; one that cannot be is an error, and the others are kept."""
     count = Counter(dag.dag_id for dag in dags)
     last = {dag.dag_id: dag for dag in dags}
@@ -135,7 +138,7 @@ def _serialize(dags: list[DAG], request: ParseRequest, specs: list[DagSpec], err
         if count[dag.dag_id] > 1:
             continue
         try:
-            specs.append(to_spec(dag))
+            specs.append(_check_executors(to_spec(dag), setup))
         except Exception as error:
             if error is not dag.refusal and not isinstance(error, DagError | ValueError | TypeError):
                 raise
@@ -143,6 +146,14 @@ def _serialize(dags: list[DAG], request: ParseRequest, specs: list[DagSpec], err
             named = found.message if repr(dag.dag_id) in found.message else f"DAG {dag.dag_id!r}: {found.message}"
             line = found.line or _line_of(dag, request)
             errors.append(msgspec.structs.replace(found, message=named, line=line))
+
+
+def _check_executors(spec: DagSpec, setup: Setup) -> DagSpec:
+    """Refuse a task that no scheduler here could start."""
+    for task in spec.tasks:
+        if task.executor is not None and setup.executors and task.executor not in setup.executors:
+            raise DagError(unknown_executor(task.task_id, task.executor, set(setup.executors.values())))
+    return spec
 
 
 def _line_of(dag: DAG, request: ParseRequest) -> int | None:

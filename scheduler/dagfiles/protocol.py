@@ -26,6 +26,7 @@ class Setup(msgspec.Struct, frozen=True, tag="setup"):
     hide_sensitive: bool = True  # [core] hide_sensitive_var_conn_fields
     sensitive_names: tuple[str, ...] = ()  # besides the usual ones
     answer_seconds: float = 10.0  # how long a child waits for each answer
+    executors: dict[str, str] = {}  # what a task may write for an executor -> its name; empty: anything
 
 
 class RunsQuestion(msgspec.Struct, frozen=True, omit_defaults=True):

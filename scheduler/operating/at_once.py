@@ -117,7 +117,7 @@ def _fold_in(tx: Connection, db: Database, config: Config, pks: Sequence[int], v
     now = db.now()
     holder = uuid4()  # of no process: a claim that anybody may take over, and that ends with this transaction
     runs.claim_running(tx, holder, now, len(pks), only=pks)
-    lanes = Lanes(default=config.core.executor, supervisors={}, limits=dict)
+    lanes = Lanes(default=config.core.executor[0].name, supervisors={}, limits=dict)
     policy = Policy(
         max_losses=config.scheduler.max_infrastructure_losses,
         max_retry_delay=timedelta(seconds=config.core.max_task_retry_delay),

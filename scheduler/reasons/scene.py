@@ -96,7 +96,8 @@ def set_scene(
     supervisors: dict[str, UUID | None] = {}
     lanes = Lanes("LocalExecutor", supervisors, dict)
     scene = Scene(tx, dag, run, schedulers, now, whole, held, part, lanes)
-    scene.lanes = Lanes(scene.told("default_executor", "LocalExecutor"), supervisors, dict)
+    spellings: dict[str, str] = scene.told("executor_spellings", {})
+    scene.lanes = Lanes(scene.told("default_executor", "LocalExecutor"), supervisors, dict, spellings)
     return scene
 
 

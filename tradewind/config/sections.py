@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from tradewind.config.executor_names import ExecutorName, executor_names
 from tradewind.config.option import (
     boolean,
     choice,
@@ -39,7 +40,12 @@ class Core:
         " {home}/config and here.",
     )
     load_examples: bool = option("True", boolean, "Show the example DAGs beside your own. Turn off in production.")
-    executor: str = option("LocalExecutor", choice("LocalExecutor"), "How tasks are run unless they say otherwise.")
+    executor: tuple[ExecutorName, ...] = option(
+        "LocalExecutor",
+        executor_names,
+        "How tasks are run: LocalExecutor, CeleryExecutor, or your own as module.Class; several comma-separated, each"
+        " with a name before a colon if you like. The first is for tasks that do not say executor=.",
+    )
     parallelism: int = option(
         "32",
         integer(1),

@@ -87,7 +87,7 @@ def _installation(config: Config) -> Mapping[str, Any]:
         "configuration": str(file) if file.is_file() else "defaults and environment",
         "dags_folder": str(config.core.dags_folder),
         "base_log_folder": str(config.logging.base_log_folder),
-        "executor": config.core.executor,
+        "executor": ", ".join(map(str, config.core.executor)),
         "parallelism": config.core.parallelism,
     }
 
