@@ -21,13 +21,16 @@ AIRFLOW ?= $(RIVAL_HOME)/bin/airflow
 RIVAL_VERSION := 3.3.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench chaos clean
+.PHONY: help run cluster test check format bench chaos clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/.has-run ## Start scheduler, LocalExecutor and web UI with the example DAGs
 	@export TRADEWIND_HOME="$(TRADEWIND_HOME)" && exec $(BIN)/tradewind standalone
+
+cluster: $(VENV)/.has-cluster ## Start PostgreSQL, Redis, two schedulers, two Celery workers, a triggerer, two web servers
+	@export TRADEWIND_HOME="$(TRADEWIND_HOME)" && exec $(BIN)/tradewind cluster $(CLUSTER_ARGS)
 
 test: $(VENV)/.has-test ## Run all tests against real SQLite, PostgreSQL and Redis
 	$(BIN)/python -m tests.support.chromium --install
@@ -63,13 +66,17 @@ $(VENV)/.has-run: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[examples]'
 	@touch $@
 
+$(VENV)/.has-cluster: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[examples,cluster]'
+	@touch $@ $(VENV)/.has-run
+
 $(VENV)/.has-test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
-	@touch $@ $(VENV)/.has-run
+	@touch $@ $(VENV)/.has-run $(VENV)/.has-cluster
 
 $(VENV)/.has-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch $@ $(VENV)/.has-run $(VENV)/.has-test
+	@touch $@ $(VENV)/.has-run $(VENV)/.has-cluster $(VENV)/.has-test
 
 $(RIVAL_HOME)/bin/airflow: | $(BIN)/python
 	$(PYTHON) -m venv $(RIVAL_HOME)

@@ -12,7 +12,9 @@ from tradewind.terminal.output import talk
 from webui.server import serve
 
 
-def webserver(host: str | None, port: int | None, workers: int | None, dies_with: int | None) -> None:
+def webserver(
+    host: str | None, port: int | None, workers: int | None, shares_port: bool, dies_with: int | None
+) -> None:
     """Run the web server: UI and REST API."""
     if dies_with is not None:
         die_with_parent(dies_with)
@@ -28,4 +30,4 @@ def webserver(host: str | None, port: int | None, workers: int | None, dies_with
         talk(f"Warning: {warning}")
     with open_database(config):
         config = with_secrets(config)  # only now: a mistyped home must not come into being
-    serve(config)
+    serve(config, shares_port=shares_port)

@@ -31,20 +31,23 @@ _M_ARENA_MAX: Final = -8  # of mallopt(3)
 _M_MMAP_THRESHOLD: Final = -3
 
 
-def serve(config: Config) -> None:
+def serve(config: Config, *, shares_port: bool = False) -> None:
     """Serve until SIGTERM or SIGINT. The metadata DB must be migrated and the secrets be made.
+
+    Args:
+        shares_port: other web servers of this machine listen at the same address, and the kernel deals connections out.
 
     Raises:
         TradewindError: the port is taken, or the address cannot be listened at.
     """
-    check_port(config.api.host, config.api.port)
+    check_port(config.api.host, config.api.port, shares_port=shares_port)
     _save_memory()
     app = create_app(config, _database(config))
     warm(app)
     if config.api.workers == 1 or sys.platform == "win32":
-        _serve_in_this_process(app, config)
+        _serve_in_this_process(app, config, shares_port)
     else:
-        _serve_in_many(app, config)
+        _serve_in_many(app, config, shares_port)
 
 
 def _save_memory() -> None:
@@ -76,31 +79,41 @@ def warm(app: Flask) -> None:
         app.jinja_env.get_template(name)
 
 
-def check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int, *, shares_port: bool = False) -> None:
     """Raise an error that says the mend when the address cannot be listened at.
 
     Raises:
         TradewindError: it cannot.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    _bind(host, port, shares_port).close()
+
+
+def _bind(host: str, port: int, shares_port: bool) -> socket.socket:
+    """Return a socket at this address that does not listen yet."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shares_port:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind((host, port))
     except OSError as error:
+        bound.close()
         raise TradewindError(
             f"The web server cannot listen at {host}:{port}: {error.strerror or error}. Another program may be there: "
             "end it, or choose another port with [api] port or TRADEWIND__API__PORT."
         ) from error
+    return bound
 
 
-def _serve_in_this_process(app: Flask, config: Config) -> None:
+def _serve_in_this_process(app: Flask, config: Config, shares_port: bool) -> None:
     """One process with threads: half the memory of a master and a worker, and the same for a small team."""
     state: Web = app.extensions["tradewind"]
+    place: dict[str, Any] = {"host": config.api.host, "port": config.api.port}
+    if shares_port:
+        place = {"sockets": [_bind(config.api.host, config.api.port, shares_port)]}
     server = waitress.create_server(
         app,
-        host=config.api.host,
-        port=config.api.port,
+        **place,
         threads=config.api.threads + STREAMS_PER_PROCESS,
         connection_limit=1000,
         max_request_body_size=4 << 20,
@@ -119,13 +132,14 @@ def _serve_in_this_process(app: Flask, config: Config) -> None:
     server.run()
 
 
-def _serve_in_many(app: Flask, config: Config) -> None:
+def _serve_in_many(app: Flask, config: Config, shares_port: bool) -> None:
     """A master with several workers, for more readers than one process can serve."""
     from gunicorn.app.base import BaseApplication  # does not exist on Windows
 
     host = f"[{config.api.host}]" if ":" in config.api.host else config.api.host
     options: dict[str, Any] = {
         "bind": f"{host}:{config.api.port}",
+        "reuse_port": shares_port,
         "workers": config.api.workers,
         "worker_class": "gthread",
         # Live pages hold a thread each; threads are made when needed, so the many cost nothing until then.

@@ -52,6 +52,12 @@ def _web_server(is_hidden: bool = False) -> Command:
         HOST,
         PORT,
         option("-w", "--workers", type=click.IntRange(1), help="Web server processes. [default: [api] workers]"),
+        option(
+            "--reuse-port",
+            "shares_port",
+            is_flag=True,
+            help="Listen where other web servers of this machine do; connections are dealt out.",
+        ),
         option("--dies-with", type=int, hidden=True, help="End when the process with this id, the parent, ends."),
         detail="Any number can run against the same metadata DB. SIGTERM or Ctrl-C end it.",
         is_hidden=is_hidden,
@@ -66,6 +72,21 @@ COMMANDS: Final = {
         PORT,
         detail=(
             "Creates what is missing: home folder, keys, metadata DB, a first account. Ctrl-C or SIGTERM end all of it."
+        ),
+    ),
+    "cluster": Command(
+        "tradewind.console.cluster.command:cluster",
+        "Run a whole cluster on this machine, to try it.",
+        HOST,
+        PORT,
+        option("--schedulers", type=click.IntRange(1), default=2, show_default=True, help="How many schedulers."),
+        option("--workers", type=click.IntRange(1), default=2, show_default=True, help="How many Celery workers."),
+        option("--triggerers", type=click.IntRange(1), default=1, show_default=True, help="How many triggerers."),
+        option("--web-servers", type=click.IntRange(1), default=2, show_default=True, help="How many web servers."),
+        detail=(
+            "Servers that the configuration does not name, PostgreSQL and Redis, are started from wheels. Every worker "
+            "takes the queue default, and each one more of its own. What ends is started again. Ctrl-C or SIGTERM end "
+            "all of it."
         ),
     ),
     "scheduler": Command(
