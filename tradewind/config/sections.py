@@ -27,6 +27,7 @@ from tradewind.config.option import (
     words,
 )
 
+from tradewind.config.worker_access import control_plane_address, worker_tokens
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
@@ -213,19 +214,26 @@ class Workers:
     task_memory_limit_mb: int = option("0", integer(0), "MiB that one task process may take. 0: no limit.")
     control_plane: str = option(
         "",
-        text,
+        control_plane_address,
         "How workers away from the scheduler reach the metadata DB. Empty: directly, by SQL. Else the address of a web"
         " server, e.g. https://tradewind.example.com: then they need neither the database nor the keys of this"
         " installation.",
     )
-    token: str = option(
+    token: tuple[str, ...] = option(
         "",
-        text,
+        worker_tokens,
         "What such a worker proves itself with, the same at the web server and at the workers; `tradewind celery token`"
-        " makes one. Empty at the web server: it lets no worker in.",
+        " makes one. Comma-separated: workers send the first, a web server takes all, so that it can be changed while"
+        " all runs. Empty at the web server: it lets no worker in.",
         is_secret=True,
     )
 
+    ca_file: Path | None = option(
+        "",
+        optional_folder,
+        "PEM file of the authority that vouches for the web server of control_plane. Empty: those that this machine"
+        " trusts.",
+    )
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Celery:
@@ -254,6 +262,13 @@ class Api:
     port: int = option("8080", integer(0, 65535), "Port to listen at. 0: any free one.")
     base_url: str = option("", text, "Address that people see, behind a proxy. Empty: made from host and port.")
     secret_key: str = option(
+    ssl_cert: Path | None = option(
+        "",
+        optional_folder,
+        "PEM file with the certificate of the web server and those between it and its authority: then it speaks HTTPS."
+        " Empty: HTTP, for this machine alone or behind a proxy that speaks HTTPS.",
+    )
+    ssl_key: Path | None = option("", optional_folder, "PEM file with the key of that certificate, without a password.")
         "",
         text,
         "Signs what the web server gives to browsers. Empty: made on first use and kept in the home folder; set it"
