@@ -26,6 +26,7 @@ from scheduler.usage import read_usage
 from scheduler.versions import Version, VersionCache
 from tradewind.metadata import inbox, runs
 from tradewind.metadata.backfill_window import run_timer
+from tradewind.metadata.bundles import bundles_of
 from tradewind.metadata.callbacks import NewCallback
 from tradewind.metadata.commit import NewAttempt, RunChange, commit_runs
 from tradewind.metadata.database import ring
@@ -211,7 +212,7 @@ class Advancer:
             held.read_past(tx, version)
         planner = self._planner(held, now)
         try:
-            _feed(planner, held, new, newer)
+            _feed(planner, held, new, newer, bundles_of(tx, newer))
             planner.finish()
         except Exception as error:
             # A defect that one run meets must not stop the others: that run fails, and says why.
@@ -392,7 +393,13 @@ def _is_nobodys(record: RunRecord) -> bool:
     return record.claimed_by is None and record.state is not RunState.RUNNING
 
 
-def _feed(planner: RunPlanner, held: HeldRun, new: News, versions: Mapping[int, Version]) -> None:
+def _feed(
+    planner: RunPlanner,
+    held: HeldRun,
+    new: News,
+    versions: Mapping[int, Version],
+    bundles: Mapping[int, str | None],
+) -> None:
     planner.plan.inbox_ids.extend(row.id for row in new.rows)
     for row in new.rows:
         if row.kind == inbox.WAIT_OVER:
@@ -403,7 +410,7 @@ def _feed(planner: RunPlanner, held: HeldRun, new: News, versions: Mapping[int, 
         elif row.kind == inbox.DEADLINE:
             planner.deadline_missed(row.payload)
         elif row.kind == inbox.COMMAND:
-            _obey(planner, held, inbox.read_command(row), versions)
+            _obey(planner, held, inbox.read_command(row), versions, bundles)
     if new.is_start and planner.run.state is RunState.QUEUED and planner.run.held is None:  # still, after all that
         # Start and end dates bound what the schedule does; whoever fills the past says himself how far he goes.
         is_backfill = held.record.run_type is RunType.BACKFILL
@@ -431,14 +438,21 @@ def _feed(planner: RunPlanner, held: HeldRun, new: News, versions: Mapping[int, 
                 planner.task_deadline_due(key, int(timer.key.split(":")[2]), timer.due_at)
 
 
-def _obey(planner: RunPlanner, held: HeldRun, command: Command | None, versions: Mapping[int, Version]) -> None:
+def _obey(
+    planner: RunPlanner,
+    held: HeldRun,
+    command: Command | None,
+    versions: Mapping[int, Version],
+    bundles: Mapping[int, str | None],
+) -> None:
     if isinstance(command, ClearTasks) and command.version_id is not None:
         if command.version_id not in versions:
             log.error("run %r of DAG %r has no version %d", held.record.run_id, held.record.dag_id, command.version_id)
             return
         held.version = versions[command.version_id]
         is_backfill = held.record.run_type is RunType.BACKFILL
-        change_version(planner, held.version, None if is_backfill else held.record.task_date)
+        date = None if is_backfill else held.record.task_date
+        change_version(planner, held.version, date, bundles.get(held.version.id))
     if command is not None:
         intervene(planner, command)
 

@@ -106,6 +106,7 @@ class HeldRun:
             max_tries=task.max_tries + 1,
             file_path=version.file_path,
             version_id=version.id,
+            bundle=self.view.bundle,
             source_digest=version.source_digest,
             run_type=record.run_type.value,
             run_after=record.run_after,

@@ -18,8 +18,8 @@ from tradewind.run.view import RunView, TaskView
 
 _PAGE = 200
 _RUN_FIELDS = (
-    "state", "next_seq", "version_id", "queued_at", "started_at", "ended_at", "reason", "held", "retries_used",
-    "verdict",
+    "state", "next_seq", "version_id", "bundle", "queued_at", "started_at", "ended_at", "reason", "held",
+    "retries_used", "verdict",
 )  # fmt: skip
 
 

@@ -53,11 +53,17 @@ def intervene(planner: RunPlanner, command: Command) -> None:
             _release(planner, command)
 
 
-def change_version(planner: RunPlanner, version: Version, logical_date: datetime | None = None) -> None:
+def change_version(
+    planner: RunPlanner, version: Version, logical_date: datetime | None = None, bundle: str | None = None
+) -> None:
     """Let the run go on with another version of its DAG: tasks that this lacks are removed, new ones are added, and
-    those that had been removed are there again."""
+    those that had been removed are there again.
+
+    Args:
+        bundle: the newest of that version. A run that has this version already goes on with that.
+    """
     run, old = planner.run, planner.run.graph
-    if version.id == run.version_id:
+    if version.id == run.version_id and bundle in (None, run.bundle):
         return
     run.graphs = {**run.graphs, version.id: version.graph}
     for task in [task for task in run.tasks.values() if task.map_index == NO_MAP]:
@@ -71,6 +77,8 @@ def change_version(planner: RunPlanner, version: Version, logical_date: datetime
         t for t, spec in version.graph.tasks.items() if t in run.missing or not is_within_dates(spec, logical_date)
     ]
     payload: dict[str, Any] = {"version_id": version.id, **({"omitted": omitted} if omitted else {})}
+    if bundle is not None:
+        payload["bundle"] = bundle
     planner.emit(Event(RunEvent.VERSION_CHANGED, payload=payload))
     for task in list(run.tasks.values()):
         had_place = old.has_place(*task.key)

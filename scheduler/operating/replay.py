@@ -107,6 +107,7 @@ def replay_run(db: Database, replay: Replay, person: Person) -> Replayed:
             dag_id=original.dag_id,
             run_id=plan.run_id,
             version_id=plan.version_id,
+            bundle=None if replay.on_latest else original.bundle,
             run_type=RunType.MANUAL,
             triggered_by=person.via,
             run_after=now,

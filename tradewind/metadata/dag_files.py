@@ -56,7 +56,9 @@ class FileRow(msgspec.Struct, frozen=True):
     has_error: bool
 
 
-def save_file(tx: Connection, parsed: ParsedFile, now: datetime, *, paused_at_creation: bool = True) -> Saved:
+def save_file(
+    tx: Connection, parsed: ParsedFile, now: datetime, *, paused_at_creation: bool = True, bundle: str | None = None
+) -> Saved:
     """Store what came of reading a DAG file: versions, DAGs, tags, next runs, timers, import error.
 
     A DAG whose spec and source are known keeps its version. With errors, the DAGs that are not in ``parsed.specs`` keep
@@ -65,6 +67,7 @@ def save_file(tx: Connection, parsed: ParsedFile, now: datetime, *, paused_at_cr
 
     Args:
         paused_at_creation: ``[core] dags_are_paused_at_creation``, for DAGs that do not say it themselves.
+        bundle: the state of the DAG folder in which the file was read.
     """
     _write_file(tx, parsed, parsed.errors, now)
     specs = {spec.dag_id: spec for spec in sorted(parsed.specs, key=lambda spec: spec.dag_id)}
@@ -78,7 +81,7 @@ def save_file(tx: Connection, parsed: ParsedFile, now: datetime, *, paused_at_cr
     errors = list(parsed.errors) + [_taken_error(dag_id, path) for dag_id, path in taken.items()]
 
     changed = []
-    versions = _ensure_versions(tx, parsed, mine, now)
+    versions = _ensure_versions(tx, parsed, mine, bundle, now)
     for spec in mine:
         if _save_dag(tx, parsed.path, spec, versions[spec.dag_id], rows[spec.dag_id], now):
             changed.append(spec.dag_id)
@@ -200,13 +203,18 @@ def _columns(spec: DagSpec) -> dict[str, Any]:
     }
 
 
-def _ensure_versions(tx: Connection, parsed: ParsedFile, specs: Sequence[DagSpec], now: datetime) -> dict[str, int]:
+def _ensure_versions(
+    tx: Connection, parsed: ParsedFile, specs: Sequence[DagSpec], bundle: str | None, now: datetime
+) -> dict[str, int]:
     """Return the version id of each DAG; a spec and source seen before have one already."""
     hashes = {spec.dag_id: version_hash(spec, parsed.source) for spec in specs}
-    known = select(DagVersion.dag_id, DagVersion.id).where(
-        tuple_(DagVersion.dag_id, DagVersion.hash).in_(list(hashes.items()))
-    )
-    versions: dict[str, int] = {row.dag_id: row.id for row in tx.execute(known)}
+    columns = (DagVersion.dag_id, DagVersion.id, DagVersion.bundle)
+    known = select(*columns).where(tuple_(DagVersion.dag_id, DagVersion.hash).in_(list(hashes.items())))
+    rows = tx.execute(known).all()
+    versions: dict[str, int] = {row.dag_id: row.id for row in rows}
+    moved = [row.id for row in rows if row.bundle != bundle]
+    if moved:
+        tx.execute(update(DagVersion).where(DagVersion.id.in_(moved)).values(bundle=bundle))
     missing = [spec for spec in specs if spec.dag_id not in versions]
     if missing:
         insert_missing(tx, DagSource, [{"digest": parsed.digest, "source": decode_source(parsed.source)}])
@@ -223,6 +231,7 @@ def _ensure_versions(tx: Connection, parsed: ParsedFile, specs: Sequence[DagSpec
             "created_at": now,
             "deadlines": msgspec.to_builtins(spec.deadlines) or None,
             "concurrency": run_limits(spec),
+            "bundle": bundle,
         }
         versions[spec.dag_id] = tx.execute(insert(DagVersion).values(values).returning(DagVersion.id)).scalar_one()
     return versions

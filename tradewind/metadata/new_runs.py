@@ -43,6 +43,7 @@ class NewRun:
     input_date: datetime | None = None  # and the logical date of that
     task_subset: Sequence[str] | None = None  # the tasks that it consists of; None: all
     keys: Sequence[str] | None = None  # under whose limits it stands while it runs
+    bundle: str | None = None  # the DAG folder as it was; None: the newest that its version was in
 
 
 def insert_run(tx: Connection, run: NewRun, now: datetime) -> int:
@@ -76,14 +77,17 @@ def insert_runs(tx: Connection, runs: Sequence[NewRun], now: datetime) -> dict[t
         keys = run.keys
         if keys is None and said[run.version_id].concurrency is not None:
             keys = run_keys.keys_of_new(tx, run)
-        rows.append(_row(run, keys, now))
+        rows.append(_row(run, run.bundle or said[run.version_id].bundle, keys, now))
     made: dict[tuple[str, str], int] = {
         (row.dag_id, row.run_id): row.id
         for row in insert_missing_returning(tx, DagRun, rows, DagRun.id, DagRun.dag_id, DagRun.run_id)
     }
     created = [(made[run.dag_id, run.run_id], run) for run in runs if (run.dag_id, run.run_id) in made]
     if created:
-        tx.execute(insert(_EVENT), [_first_event(pk, run, now) for pk, run in created])
+        tx.execute(
+            insert(_EVENT),
+            [_first_event(pk, run, run.bundle or said[run.version_id].bundle, now) for pk, run in created],
+        )
     for pk, run in created:
         if said[run.version_id].deadlines:
             set_deadlines(tx, pk, run.dag_id, run.version_id, run.logical_date, now)
@@ -91,17 +95,18 @@ def insert_runs(tx: Connection, runs: Sequence[NewRun], now: datetime) -> dict[t
 
 
 _EVENT = cast("Table", RunEventRow.__table__)
-_VERSIONS = select(DagVersion.id, DagVersion.concurrency, DagVersion.deadlines).where(
+_VERSIONS = select(DagVersion.id, DagVersion.concurrency, DagVersion.deadlines, DagVersion.bundle).where(
     DagVersion.id.in_(bindparam("ids", expanding=True))
 )
 
 
-def _row(run: NewRun, keys: Sequence[str] | None, now: datetime) -> dict[str, Any]:
+def _row(run: NewRun, bundle: str | None, keys: Sequence[str] | None, now: datetime) -> dict[str, Any]:
     return {
         "kind": "dag",
         "dag_id": run.dag_id,
         "run_id": run.run_id,
         "version_id": run.version_id,
+        "bundle": bundle,
         "run_type": run.run_type,
         "triggered_by": run.triggered_by,
         "triggering_user": run.triggering_user,
@@ -126,7 +131,7 @@ def _row(run: NewRun, keys: Sequence[str] | None, now: datetime) -> dict[str, An
     }
 
 
-def _first_event(pk: int, run: NewRun, now: datetime) -> dict[str, Any]:
+def _first_event(pk: int, run: NewRun, bundle: str | None, now: datetime) -> dict[str, Any]:
     return {
         "run_pk": pk,
         "seq": 1,
@@ -135,12 +140,14 @@ def _first_event(pk: int, run: NewRun, now: datetime) -> dict[str, Any]:
         "task_id": None,
         "map_index": NO_MAP,
         "try_number": 0,
-        "payload": _created(run),
+        "payload": _created(run, bundle),
     }
 
 
-def _created(run: NewRun) -> dict[str, Any]:
+def _created(run: NewRun, bundle: str | None) -> dict[str, Any]:
     said: dict[str, Any] = {"version_id": run.version_id}
+    if bundle is not None:
+        said["bundle"] = bundle
     if run.task_subset is not None:
         said["task_subset"] = list(run.task_subset)
     return said

@@ -20,6 +20,7 @@ def order_facts(m: RowMapping) -> dict[str, Any]:
         "run_id": m[run.run_id],
         "file_path": m[version.file_path],
         "version_id": m[run.version_id],
+        "bundle": m[run.bundle],
         "source_digest": m[version.source_digest],
         "run_type": m[run.run_type],
         "run_after": m[run.run_after],

@@ -76,6 +76,7 @@ class RunRecord:
     input_date: datetime | None
     task_subset: Sequence[str] | None
     keys: Sequence[str] | None
+    bundle: str | None
 
     @property
     def task_date(self) -> datetime | None:
@@ -95,7 +96,7 @@ _COLUMNS = (
     DagRun.run_after, DagRun.conf, DagRun.note, DagRun.state, DagRun.reason, DagRun.queued_at, DagRun.started_at,
     DagRun.ended_at, DagRun.next_seq, DagRun.fence, DagRun.claimed_by,
     DagRun.partition_key, DagRun.partition_date, DagRun.held, DagRun.retries_used, DagRun.verdict,
-    DagRun.backfill_id, DagRun.replay_of, DagRun.input_date, DagRun.task_subset, DagRun.keys,
+    DagRun.backfill_id, DagRun.replay_of, DagRun.input_date, DagRun.task_subset, DagRun.keys, DagRun.bundle,
 )  # fmt: skip
 
 
@@ -190,6 +191,7 @@ def load_view(tx: Connection, run: RunRecord, graph: DagGraph, tasks: Sequence[T
         next_seq=run.next_seq,
         fence=run.fence,
         version_id=run.version_id,
+        bundle=run.bundle,
         logical_date=run.logical_date,
         queued_at=run.queued_at,
         started_at=run.started_at,

@@ -72,6 +72,7 @@ class AttemptOrder(msgspec.Struct, frozen=True, omit_defaults=True):
     part: int = 0  # counts the processes of one try: a sensor that looks again, or a task that comes back from a wait
     first_started_at: datetime | None = None  # of the first part; None in that part itself
     resume: Resumption | None = None  # None: from the beginning
+    bundle: str | None = None  # the DAG folder as it was when the run was made (model.bundles); None: as it is now
     callback: CallbackOrder | None = None  # instead of running the task, which is only whose context it gets, or ""
 
 

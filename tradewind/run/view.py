@@ -101,6 +101,7 @@ class RunView:
         next_seq: the sequence number that the next event gets; a commit is guarded by the one that was seen.
         fence: of the claim under which this view is held.
         version_id: of the DAG version that ``graph`` belongs to; ``graphs`` are those it may change to.
+        bundle: the DAG folder as it was when the run was made (``model.bundles``); None: as it is now.
         held: who holds it, and why; None: nobody.
         retries_used: how often the run has failed as a whole and was tried again.
         verdict: how somebody said that it ends, once its teardowns have run.
@@ -127,6 +128,7 @@ class RunView:
     next_seq: int = 1
     fence: int = 0
     version_id: int = 0
+    bundle: str | None = None
     logical_date: datetime | None = None
     queued_at: datetime | None = None
     started_at: datetime | None = None
@@ -272,7 +274,7 @@ class RunView:
         said = event.payload
         match kind:
             case RunEvent.CREATED:
-                self.queued_at = at
+                self.queued_at, self.bundle = at, said.get("bundle")
             case RunEvent.STARTED:
                 self.started_at = at
                 self._create_missing(said.get("omitted", ()))
@@ -288,7 +290,7 @@ class RunView:
             case RunEvent.HELD | RunEvent.RELEASED:
                 self.held = said.get("why")
             case RunEvent.VERSION_CHANGED:
-                self.version_id = said["version_id"]
+                self.version_id, self.bundle = said["version_id"], said.get("bundle")
                 self._change_graph(self.graphs[self.version_id])
                 if self.tasks:
                     self._create_missing(said.get("omitted", ()))

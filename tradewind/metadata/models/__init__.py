@@ -18,6 +18,7 @@ from tradewind.metadata.models.assets import (
 )
 from tradewind.metadata.models.backfills import Backfill, BackfillSlot
 from tradewind.metadata.models.base import Base
+from tradewind.metadata.models.bundles import BundleContent, BundleHead, DagBundle
 from tradewind.metadata.models.callbacks import Callback
 from tradewind.metadata.models.core import (
     Attempt,
@@ -55,10 +56,13 @@ __all__ = [
     "Backfill",
     "BackfillSlot",
     "Base",
+    "BundleContent",
+    "BundleHead",
     "Callback",
     "ComingRuns",
     "Connection",
     "Dag",
+    "DagBundle",
     "DagFile",
     "DagRun",
     "DagSource",

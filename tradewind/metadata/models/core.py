@@ -76,7 +76,7 @@ class DagTag(Base):
 
 
 class DagVersion(Base):
-    """What a DAG said at one time. Never changed; runs point at the one they started with."""
+    """What a DAG said at one time. Never changed but for ``bundle``; runs point at the one they started with."""
 
     __tablename__ = "dag_version"
     __table_args__ = (UniqueConstraint("dag_id", "number"), UniqueConstraint("dag_id", "hash"))
@@ -91,6 +91,7 @@ class DagVersion(Base):
     created_at: Mapped[datetime]
     deadlines: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonText)  # of its spec: each new run asks for them
     concurrency: Mapped[dict[str, Any] | None] = mapped_column(JsonText)  # RunLimits of its spec; null: none
+    bundle: Mapped[str | None] = mapped_column(String(300))  # the newest in which it was the DAG's version; null: none
 
 
 class DagSource(Base):
@@ -156,6 +157,7 @@ class DagRun(Base):
     backfill_id: Mapped[int | None] = mapped_column(BigInteger)  # backfill.id; no foreign key, since runs outlive it
     replay_of: Mapped[int | None] = mapped_column(BigInteger)  # dag_run.id of the run whose input it has
     input_date: Mapped[datetime | None]  # the logical date that tasks see, where the run replays another and has none
+    bundle: Mapped[str | None] = mapped_column(String(300), index=True)  # of its files; null: the folder as it is
     task_subset: Mapped[list[str] | None] = mapped_column(JsonText)  # the tasks that it consists of; null: all
     keys: Mapped[list[str] | None] = mapped_column(JsonText)  # under whose limits it stands while it runs
 
