@@ -13,18 +13,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from executors.base import Executor
 from scheduler import callbacks, memory
 from scheduler.advance import Advancer, Step
 from scheduler.assets import look_at_consumers
 from scheduler.backfill.advance import move_backfills
-from scheduler.clock import DatabaseClock
 from scheduler.doorbell import Doorbell
 from scheduler.fire import DAG_TIMERS, handle
 from scheduler.held import Lanes
@@ -32,10 +30,12 @@ from scheduler.plan import Policy
 from scheduler.recovery import end_dead, take_up
 from scheduler.versions import VersionCache
 from tradewind import faults
+from tradewind.health.pulse import UNWATCHED, Part
 from tradewind.metadata import attempts, claims, inbox, processes, run_keys, runs, timers
 from tradewind.metadata.asset_consumers import consumers_to_look_at
 from tradewind.metadata.backfills import TIMER as BACKFILL
-from tradewind.metadata.database import Database, ring
+from tradewind.metadata.clock import DatabaseClock
+from tradewind.metadata.database import DATABASE_ERRORS, Database, in_words, ring
 from tradewind.metadata.inbox import InboxRow
 from tradewind.metadata.timers import TimerRow
 from tradewind.model.orders import AttemptEnded, AttemptOrder, Fact
@@ -108,6 +108,12 @@ class Scheduler:
         self._ready = threading.Event()
         self.on_fire: Callable[[], None] = lambda: None
         """Called after schedules went on: a timetable of the user's own may be out of coming runs. Returns at once."""
+        self.on_stop: Callable[[], None] = lambda: None
+        """Called when it is told to stop, in whatever thread or signal handler that is. Returns at once."""
+        self.facts: Callable[[], Mapping[str, Any]] = dict
+        """Asked at each sign of life for what else is to be said of this process."""
+        self.pulse = Part("loop", UNWATCHED)
+        """Is told when the loop turns and works."""
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -129,6 +135,7 @@ class Scheduler:
     def stop(self) -> None:
         """End :meth:`run` soon."""
         self._stopping.set()
+        self.on_stop()
         self._bell.wake()
 
     def on_waits(self, call: Callable[[], None]) -> None:
@@ -178,15 +185,17 @@ class Scheduler:
         facts = [self._mailbox.popleft() for _ in range(min(BATCH, len(self._mailbox)))]
         try:
             self._turn(facts)
-        except DBAPIError as error:
+        except DATABASE_ERRORS as error:
             # The answer of a commit may be lost: then it counts, and saying the facts again changes nothing.
-            log.error("metadata DB: %s; trying again", str(error.orig).strip().splitlines()[0] if error.orig else error)
+            log.error("metadata DB: %s; trying again", in_words(error))
+            self.pulse.failed(f"metadata DB: {in_words(error)}")
             self._mailbox.extendleft(reversed(facts))
             self._advancer.forget()
             self._is_unsure = True
             self._bell.ring()
             self._stopping.wait(_RETRY_SECONDS)
             return False
+        self.pulse.turned()
         return True
 
     def _turn(self, facts: Sequence[Fact]) -> None:
@@ -219,6 +228,7 @@ class Scheduler:
             consumers = consumers_to_look_at(tx, BATCH) if must_look_at_assets else []
             faults.crash_point("scheduler-before-commit")
         faults.crash_point("scheduler-after-commit")
+        self.pulse.worked()
         self._carry_out(step, facts, rows)
         if consumers and look_at_consumers(self._db, consumers, now):
             self._check_queued = True
@@ -294,15 +304,19 @@ class Scheduler:
                 pid=os.getpid(),
                 now=now,
                 lease=self._lease,
-                info={
-                    "version": self._version,
-                    "parallelism": self._parallelism,
-                    "backfill_share": self._backfill_share,
-                    "default_executor": self._default_executor,
-                    "executor_spellings": dict(self._lanes.spellings),
-                    "executor_limits": self._limits(),
-                },
+                info=self._info(),
             )
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "version": self._version,
+            "parallelism": self._parallelism,
+            "backfill_share": self._backfill_share,
+            "default_executor": self._default_executor,
+            "executor_spellings": dict(self._lanes.spellings),
+            "executor_limits": self._limits(),
+            **self.facts(),
+        }
 
     def _beat_if_due(self) -> None:
         if self._clock.now() < self._next_heartbeat and not self._is_unsure:
@@ -313,7 +327,7 @@ class Scheduler:
             memory.give_back()
             self._next_tidying = now + _TIDY_EVERY
         with self._db.write() as tx:
-            if not processes.heartbeat(tx, self._id, now, self._lease):
+            if not processes.heartbeat(tx, self._id, now, self._lease, self._info()):
                 log.warning("this scheduler was declared dead by another; it starts over with nothing held")
                 self._advancer.forget()
                 runs.release_claims(tx, self._id)
@@ -328,6 +342,7 @@ class Scheduler:
                 self._advancer.adopt(tx, runs.claimed_by(tx, self._id))
                 lost += attempts.report_disowned(tx, self._id, list(self._submitted), now)
         self._is_unsure = False
+        self.pulse.worked()
         self._next_heartbeat = now + self._lease / 3
         if lost or adopted:
             log.info("took up %d runs; %d attempts were lost", adopted, lost)

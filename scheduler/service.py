@@ -12,7 +12,7 @@ from uuid import uuid4
 from executors.base import ExecutorHost
 from executors.control_plane import SqlControlPlane
 from executors.registry import make_executors
-from scheduler.dagfiles.manager import DagFileManager
+from scheduler.dagfiles.manager import DagFileManager, limits_of
 from scheduler.loop import Scheduler
 from scheduler.plan import Policy
 from scheduler.recovery import only_scheduler
@@ -22,6 +22,8 @@ from scheduler.triggerer.host import Triggerer
 from tradewind import __version__
 from tradewind.config import Config
 from tradewind.config.executor_names import spellings
+from tradewind.health.pulse import Limits, Pulse
+from tradewind.health.server import told_to_probes
 from tradewind.metadata.database import Database
 from tradewind.metadata.opening import open_database
 
@@ -72,7 +74,10 @@ def _run(config: Config, db: Database, on_ready: Callable[[], None] | None, stop
         call_on_stop(scheduler.stop)
     else:
         threading.Thread(target=_stop_when, args=(stop, scheduler), name="stopper", daemon=True).start()
+    pulse = Pulse("scheduler", Limits.of(config), {"id": process_id, "version": __version__})
+    scheduler.pulse = pulse.part("loop")
     manager = DagFileManager(config, db, on_change=scheduler.ring)
+    manager.pulse = pulse.part("DAG files", limits_of(config))
     scheduler.on_fire = manager.ask_timetables
     log.info(
         "scheduler %s on %s: %s, parallelism %d, lease %g s",
@@ -86,13 +91,17 @@ def _run(config: Config, db: Database, on_ready: Callable[[], None] | None, stop
     triggerer = Triggerer(config, db) if config.triggerer.capacity else None
     if triggerer is not None:
         scheduler.on_waits(triggerer.wake)
+        triggerer.pulse = pulse.part("triggerer")
         triggerer.start()
     retention = Retention(config, db)
     retention.start()
     try:
-        if on_ready is not None:
-            threading.Thread(target=_tell_ready, args=(scheduler, on_ready), name="on-ready", daemon=True).start()
-        scheduler.run()
+        with told_to_probes(pulse, config.health.listen) as address:
+            scheduler.facts = lambda: {"dag_files_seconds": manager.looked_seconds, "health": address}
+            scheduler.on_stop = pulse.stops
+            if on_ready is not None:
+                threading.Thread(target=_tell_ready, args=(scheduler, on_ready), name="on-ready", daemon=True).start()
+            scheduler.run()
     finally:
         retention.stop()
         if triggerer is not None:

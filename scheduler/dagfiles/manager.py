@@ -20,6 +20,7 @@ from scheduler.dagfiles.parse_client import ParseClient
 from scheduler.dagfiles.sync import RETRY_SECONDS, FolderSync
 from scheduler.dagfiles.watch import Watcher
 from tradewind.config import Config
+from tradewind.health.pulse import UNWATCHED, Limits, Part
 from tradewind.metadata.database import Database
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,9 @@ class DagFileManager:
         self._asked: list[tuple[Sequence[str], threading.Event]] = []  # by parse_now, guarded by the lock
         self._answering: list[threading.Event] = []
         self._look_at = self._rest_at = 0.0
+        self._looked_at: float | None = None
+        self.pulse = Part("DAG files", UNWATCHED)
+        """Is told when the thread turns, and when it has looked at all files."""
         self._roots: list[tuple[int, int] | None] = []
 
     def start(self) -> None:
@@ -128,6 +132,11 @@ class DagFileManager:
         """The process id of the parse server, when there is one."""
         return self._client.server_pid
 
+    @property
+    def looked_seconds(self) -> float | None:
+        """How many seconds ago it last looked at all files; None before the first time."""
+        return None if self._looked_at is None else time.monotonic() - self._looked_at
+
     def ask_timetables(self) -> None:
         """Have the timetables that are users' own code asked for the runs that somebody wants to know. Returns at once;
         safe from any thread."""
@@ -146,7 +155,9 @@ class DagFileManager:
         while not self._stopping.is_set():
             try:
                 self._turn()
-            except Exception:  # the top of the loop: the next turn finds what this one left
+                self.pulse.turned()
+            except Exception as error:  # the top of the loop: the next turn finds what this one left
+                self.pulse.failed(f"{type(error).__name__}, told in the log")
                 log.exception("dagfiles.turn_failed: it is tried again in %g s", RETRY_SECONDS)
                 self._look_at = 0.0
                 self._stopping.wait(RETRY_SECONDS)
@@ -183,6 +194,8 @@ class DagFileManager:
             self._sync.force(paths)
         self._foresight.is_asked = True
         self._look_at = time.monotonic() + LOOK_SECONDS
+        self._looked_at = time.monotonic()
+        self.pulse.worked()
         roots = [_identity(folder.path) for folder in self._sync.folders]
         if self._roots and roots != self._roots:
             self._watcher.restart()
@@ -199,6 +212,12 @@ class DagFileManager:
         if refresh_at is not None:
             ends.append(refresh_at)
         return max(0.0, min(ends) - time.monotonic())
+
+
+def limits_of(config: Config) -> Limits:
+    """Return how long the thread may be silent: two looks, and a file in between that takes its whole time."""
+    seconds = 2 * LOOK_SECONDS + config.dag_processor.dag_file_processor_timeout
+    return Limits(seconds + config.database.statement_timeout_seconds, seconds)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

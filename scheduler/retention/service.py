@@ -9,14 +9,12 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError
-
 from scheduler.retention.cleaning import Cleaner, Wish
 from scheduler.retention.pace import pace_for
 from scheduler.retention.tables import RUNS
 from tradewind.config import Config
 from tradewind.metadata import retention_rest
-from tradewind.metadata.database import Database
+from tradewind.metadata.database import DATABASE_ERRORS, Database, in_words
 from tradewind.metadata.processes import REMEMBERED
 from tradewind.metadata.retention_lock import only_cleaner
 from tradewind.metadata.retention_rest import Scope
@@ -79,12 +77,9 @@ class Retention:
             wait = EVERY_SECONDS
             try:
                 self.clean()
-            except (DBAPIError, OSError) as error:
+            except (*DATABASE_ERRORS, OSError) as error:
                 # What was begun is finished by the next one.
-                told = error.orig if isinstance(error, DBAPIError) and error.orig else error
-                log.warning(
-                    "what is old was not removed: %s; trying again in an hour", str(told).strip().split("\n")[0]
-                )
+                log.warning("what is old was not removed: %s; trying again in an hour", in_words(error))
 
     def clean(self) -> Counter[str]:
         """Remove what is old, unless another process is at it; return how many rows of which table went."""

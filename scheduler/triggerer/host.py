@@ -19,13 +19,10 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy.exc import DBAPIError
-
 from executors.control_plane import SqlControlPlane
 from executors.runner.desk import ControlPlaneDesk
 from executors.runner.environment import task_environment
 from executors.runner.log_paths import attempt_log_path
-from scheduler.clock import DatabaseClock
 from scheduler.recovery import end_dead
 from scheduler.triggerer.link import TriggerLink
 from scheduler.triggerer.protocol import (
@@ -46,8 +43,10 @@ from scheduler.triggerer.protocol import (
 from scheduler.triggerer.watching import Watching
 from tradewind import __version__
 from tradewind.config import Config
+from tradewind.health.pulse import UNWATCHED, Part
 from tradewind.metadata import asset_watchers, attempts, processes, waits
-from tradewind.metadata.database import Database
+from tradewind.metadata.clock import DatabaseClock
+from tradewind.metadata.database import DATABASE_ERRORS, Database, in_words
 from tradewind.metadata.waits import CANCELLED, ClaimedWait, WaitOver
 from tradewind.model.orders import IN_DAG_FILE, AttemptOrder
 from tradewind.sdk.defaults import Defaults
@@ -108,6 +107,8 @@ class Triggerer:
         self._start_at = self._pause = 0.0  # when to start the process again after its death
         self._idle_since: float | None = None
         self._next_heartbeat = self._clock.now()
+        self.pulse = Part("triggerer", UNWATCHED)
+        """Is told when the loop turns, and when it has asked for waits."""
 
     @property
     def process_pid(self) -> int | None:
@@ -142,14 +143,15 @@ class Triggerer:
                     self._register()
                     registered = True
                 self._turn()
-            except DBAPIError as error:
-                told = str(error.orig).strip().splitlines()[0] if error.orig else error
-                log.error("triggerer: metadata DB: %s; trying again", told)
+            except DATABASE_ERRORS as error:
+                log.error("triggerer: metadata DB: %s; trying again", in_words(error))
+                self.pulse.failed(f"metadata DB: {in_words(error)}")
                 self._must_look = True
                 self._stopping.wait(_RETRY_SECONDS)
                 continue
-            except Exception:  # the top of a loop: the next turn finds what this one left
+            except Exception as error:  # the top of a loop: the next turn finds what this one left
                 log.exception("triggerer: a turn failed; trying again")
+                self.pulse.failed(f"{type(error).__name__}, told in the log")
                 self._must_look = True
                 self._stopping.wait(_RETRY_SECONDS)
                 continue
@@ -170,6 +172,7 @@ class Triggerer:
             self._look()
         self._keep_process()
         self._start_watchers()
+        self.pulse.turned()
 
     def _start_watchers(self) -> None:
         if self._link is not None:
@@ -203,6 +206,7 @@ class Triggerer:
                 self._link.send(gone)
         with self._db.read() as tx:
             has_free, has_dropped = waits.what_is_due(tx, self.id, self._queues)
+        self.pulse.worked()
         room = min(self._capacity - len(self._held) - len(self._watching), BATCH)
         if not has_dropped and not (has_free and room > 0):
             return
@@ -354,7 +358,7 @@ class Triggerer:
     def _answer(self, ask: Ask) -> None:
         link = self._link
         order = None
-        with suppress(DBAPIError):
+        with suppress(*DATABASE_ERRORS):
             order = self._watching.order(ask.wait) or self._order(ask.wait)
         if link is None:
             return
@@ -400,7 +404,7 @@ class Triggerer:
         return order
 
     def _name(self, wait: UUID) -> str:
-        with suppress(DBAPIError):
+        with suppress(*DATABASE_ERRORS):
             order = self._order(wait)
             if order is not None:
                 return f"of task {order.task_id!r} of DAG {order.dag_id!r}, run {order.run_id!r}"
@@ -459,8 +463,8 @@ class Triggerer:
                 waits.release_waits(tx, self.id)
                 asset_watchers.release_watchers(tx, self.id)
                 processes.mark_ended(tx, [self.id], self._clock.now())
-        except DBAPIError as error:
-            log.error("triggerer: what it held is free when its lease is over: %s", error.orig)
+        except DATABASE_ERRORS as error:
+            log.error("triggerer: what it held is free when its lease is over: %s", in_words(error))
 
 
 def on_rings(wake: Callable[[], None]) -> Callable[[str], None]:

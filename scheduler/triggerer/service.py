@@ -10,6 +10,8 @@ from scheduler.stop_signals import call_on_stop
 from scheduler.triggerer.host import Triggerer
 from tradewind import __version__
 from tradewind.config import Config
+from tradewind.health.pulse import Limits, Pulse
+from tradewind.health.server import told_to_probes
 from tradewind.metadata.opening import open_database
 
 log = logging.getLogger(__name__)
@@ -24,14 +26,22 @@ def run_triggerer(config: Config, *, capacity: int | None = None, queues: tuple[
     with open_database(config, is_current=False) as db:
         db.check()
         stop = threading.Event()
-        call_on_stop(stop.set)
         triggerer = Triggerer(config, db, capacity=capacity, queues=queues)
+        pulse = Pulse("triggerer", Limits.of(config), {"id": triggerer.id, "version": __version__})
+        triggerer.pulse = pulse.part("triggerer")
+
+        def end() -> None:
+            pulse.stops()
+            stop.set()
+
+        call_on_stop(end)
         bell = Doorbell(db, db.waits_bell_path if db.is_sqlite else None)
         bell.on_waits(triggerer.wake)
         log.info("triggerer %s on %s", __version__, db.safe_url)
         triggerer.start()
         try:
-            stop.wait()
+            with told_to_probes(pulse, config.health.listen):
+                stop.wait()
         finally:
             triggerer.stop()
             bell.close()

@@ -34,6 +34,7 @@ OURS = {
     ("retention", "run_days"),
     ("api", "session_hours"),
     ("api", "threads"),
+    ("health", "listen"),
 }
 
 

@@ -14,6 +14,7 @@ from tradewind.cli.dags import DAGS
 from tradewind.cli.db import DB
 from tradewind.cli.hitl import HITL
 from tradewind.cli.installation import COMMANDS, CONFIG
+from tradewind.cli.jobs import JOBS
 from tradewind.cli.settings import CONNECTIONS, POOLS, VARIABLES
 from tradewind.cli.tasks import TASKS
 from tradewind.cli.users import USERS
@@ -29,6 +30,7 @@ TREE: Final[Tree] = {
     "connections": CONNECTIONS,
     "pools": POOLS,
     "hitl": HITL,
+    "jobs": JOBS,
     "users": USERS,
     "config": CONFIG,
     **COMMANDS,

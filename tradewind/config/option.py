@@ -157,6 +157,16 @@ def optional_folder(value: str) -> Path | None:
     return folder(value) if value else None
 
 
+def optional_address(value: str) -> tuple[str, int] | None:
+    """Nothing, for an empty text; else host and port of ``HOST:PORT``, an IPv6 address in brackets."""
+    if not value:
+        return None
+    host, _, port = value.rpartition(":")
+    if not host or (":" in host and host[0] + host[-1] != "[]") or not port.isdecimal() or int(port) > 65535:
+        raise ValueError("HOST:PORT, e.g. 0.0.0.0:8974 (port 0: any free one), or nothing")
+    return host.strip("[]"), int(port)
+
+
 def timezone(value: str) -> str:
     """The name of an IANA time zone, ``utc`` in any case of letters. Not ``system``: machines may differ."""
     if value.lower() == "utc":

@@ -19,6 +19,7 @@ from tradewind.config.option import (
     number,
     option,
     optional,
+    optional_address,
     optional_folder,
     required,
     share,
@@ -372,6 +373,19 @@ class Config:
         sources: where each value came from, by section and option.
         warnings: sentences to show once at the start, e.g. options that mean nothing here.
     """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What schedulers, triggerers and workers tell probes."""
+
+    listen: tuple[str, int] | None = option(
+        "",
+        optional_address,
+        "HOST:PORT at which a scheduler, triggerer or worker answers /healthz (its loops turn) and /readyz (it took"
+        " work, or asked for it, within its lease). Each process of a machine needs a port of its own; 0: any free one."
+        " Empty: none. Web servers answer both at their own port.",
+    )
+
+
 
     home: Path
     core: Core
@@ -403,6 +417,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "celery": Celery,
     "api": Api,
     "logging": Logging,
+    health: Health
     "operators": Operators,
     "sensors": Sensors,
     "triggerer": Triggerer,
@@ -411,3 +426,4 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
 """Section name -> its options. Names are those of the fields of :class:`Config`; a test holds it so."""
 
 assert all(name in {f.name for f in fields(Config)} for name in SECTIONS)
+    "health": Health,

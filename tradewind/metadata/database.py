@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from tradewind.errors import MetadataError
 from tradewind.metadata.bell_socket import bell_path, ring_socket
@@ -22,6 +23,14 @@ CHANNEL: Final = "tradewind"
 WAITS: Final = "waits"
 """What :func:`ring` is given when there is something for triggerers."""
 _RUNG: Final = "tradewind_rung"
+DATABASE_ERRORS: Final = (DBAPIError, NoConnectionError)
+"""What a loop must survive: the database refused or went away, or all connections of this process were in use."""
+
+
+def in_words(error: BaseException) -> str:
+    """Return the first line of what the driver said: the rest repeats the statement."""
+    said = getattr(error, "orig", None) or error
+    return (str(said).strip().splitlines() or [type(said).__name__])[0]
 
 
 class Database:

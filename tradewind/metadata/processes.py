@@ -11,9 +11,12 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, insert, select, update
 
 from tradewind.metadata.models import DagRun, Process
+from tradewind.metadata.revision import HEAD
 
 REMEMBERED: Final = timedelta(days=7)
 """How long processes that have ended are kept for people to see."""
+SCHEMA: Final = "schema"
+"""In ``info``: the newest revision of the schema that the code of the process knows. Missing: older than 0013."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +61,30 @@ def register(
             started_at=now,
             heartbeat_at=now,
             expires_at=now + lease,
-            info=dict(info),
+            info=_with_schema(info),
         )
     )
 
 
-def heartbeat(tx: Connection, process_id: UUID, now: datetime, lease: timedelta) -> bool:
-    """Extend a lease. False: somebody has declared the process dead; it must give up all that it held."""
+def heartbeat(
+    tx: Connection, process_id: UUID, now: datetime, lease: timedelta, info: Mapping[str, Any] | None = None
+) -> bool:
+    """Extend a lease. False: somebody has declared the process dead; it must give up all that it held.
+
+    Args:
+        info: what the process says of itself from now on. None: as before.
+    """
+    told = {} if info is None else {"info": _with_schema(info)}
     result = tx.execute(
         update(Process)
         .where(Process.id == process_id, Process.ended_at.is_(None))
-        .values(heartbeat_at=now, expires_at=now + lease)
+        .values(heartbeat_at=now, expires_at=now + lease, **told)
     )
     return result.rowcount == 1
+
+
+def _with_schema(info: Mapping[str, Any]) -> dict[str, Any]:
+    return {**info, SCHEMA: HEAD}
 
 
 def revive(tx: Connection, process_id: UUID, now: datetime, lease: timedelta) -> None:

@@ -29,11 +29,15 @@ OPEN_ENDPOINTS: Final = frozenset(
         "auth.token_cli",
         "static_file",
         "health.health",
+        "health.healthz",
+        "health.readyz",
         "api.monitor_health",
         "api.version",
     }
 )
 """What needs no login."""
+_NOBODYS: Final = frozenset({"static_file", "health.health", "health.healthz", "health.readyz", "api.monitor_health"})
+"""What is the same for everybody, so that nobody is looked up: probes are answered while the metadata DB is away."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -110,7 +114,7 @@ def _token() -> str | None:
 
 def _who() -> LiveSession | None:
     token = _token()
-    if not token or request.endpoint == "static_file":
+    if not token or request.endpoint in _NOBODYS:
         return None
     now = datetime.now(UTC)
     with web().db.read() as tx:

@@ -16,9 +16,10 @@ pages: Final = Blueprint("home", __name__)
 
 @pages.get("/", endpoint="home")
 def home_page() -> str:
+    at = web().db.now()  # leases are told by the clock of the database, whatever that of this host says
     with web().db.read() as tx:
         counts = home.counts(tx, now())
-        processes = home.list_processes(tx, now())
+        processes = home.list_processes(tx, at)
         failed = runs.list_run_lines(tx, states=[RunState.FAILED], limit=8)
         running = runs.list_run_lines(tx, states=[RunState.RUNNING, RunState.QUEUED], limit=12)
         failures = home.first_failures(tx, [run.pk for run in failed])
@@ -29,7 +30,8 @@ def home_page() -> str:
         "home.html",
         counts=counts,
         processes=processes,
-        scheduler_is_up=any(process.expires_at > now() for process in schedulers),
+        leases_at=at,
+        scheduler_is_up=any(process.expires_at > at for process in schedulers),
         failed=failed,
         failures=failures,
         running=running,
