@@ -111,11 +111,11 @@ class Attempts:
         if order.attempt_id not in self._by_attempt and order.attempt_id not in self._ended:
             self._say(verdict(order, Observed(is_stopping=True), datetime.now(UTC), self._hostname))
 
-    def cancel(self, attempt_id: UUID) -> None:
+    def cancel(self, attempt_id: UUID, grace_seconds: float | None = None) -> None:
         """End an attempt; an unknown one is ignored."""
         slot = self._by_attempt.get(attempt_id)
         if slot is not None:
-            self._end(slot, "cancelled", self._grace)
+            self._end(slot, "cancelled", self._grace if grace_seconds is None else grace_seconds)
 
     def end_all(self, grace_seconds: float) -> None:
         """End every attempt, since this supervisor stops."""

@@ -101,9 +101,9 @@ class Supervisor:
         """Run these attempts; those that are known already are left alone."""
         self._call(self._submit, list(orders))
 
-    def cancel(self, attempt_ids: Sequence[UUID]) -> None:
-        """End these attempts; unknown ones are ignored."""
-        self._call(self._cancel, list(attempt_ids))
+    def cancel(self, attempt_ids: Sequence[UUID], grace_seconds: float | None = None) -> None:
+        """End these attempts; unknown ones are ignored. ``grace_seconds``: None is as configured."""
+        self._call(self._cancel, list(attempt_ids), grace_seconds)
 
     def stop(self, grace_seconds: float) -> None:
         """End everything within the grace period, and report it. Idempotent; returns when it is done."""
@@ -136,9 +136,9 @@ class Supervisor:
             else:
                 self._attempts.begin(order, self._keepers)
 
-    def _cancel(self, attempt_ids: list[UUID]) -> None:
+    def _cancel(self, attempt_ids: list[UUID], grace_seconds: float | None) -> None:
         for attempt_id in attempt_ids:
-            self._attempts.cancel(attempt_id)
+            self._attempts.cancel(attempt_id, grace_seconds)
 
     def _begin_stop(self, grace_seconds: float) -> None:
         if self._is_stopping:

@@ -21,17 +21,24 @@ log = logging.getLogger(__name__)
 _RECONNECT_SECONDS: Final = 2.0
 
 
-def listen(db: Database, on_ring: Callable[[str], None], stopping: threading.Event, waker: socket.socket) -> None:
+def listen(
+    db: Database,
+    on_ring: Callable[[str], None],
+    stopping: threading.Event,
+    waker: socket.socket,
+    channel: str = CHANNEL,
+) -> None:
     """Call ``on_ring`` for each kind of bell that rings, and with "" after each new connection: some may be missed.
 
     Args:
         stopping: set before ``waker`` becomes readable; then the call returns.
+        channel: that is listened to.
     """
     url = db.url.set(drivername="postgresql").render_as_string(hide_password=False)
     while not stopping.is_set():
         try:
             with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
-                connection.execute(f"LISTEN {CHANNEL}")
+                connection.execute(f"LISTEN {channel}")
                 on_ring("")
                 _wait(connection, on_ring, stopping, waker)
         except psycopg.Error as error:

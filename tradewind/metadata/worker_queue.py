@@ -1,0 +1,180 @@
+"""Statements of workers: take what waits in their queues, hear what is not wanted any more, say what became of it.
+
+The metadata DB is the queue. What a broker says is only where to look first: an attempt is taken by an update that
+finds it once, whoever asks, and however often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, Update, exists, select, update
+
+from tradewind.metadata.database import CHANNEL
+from tradewind.metadata.inbox import fact_message, send
+from tradewind.metadata.models import Attempt, DagRun, Process
+from tradewind.metadata.upsert import insert_missing
+from tradewind.model.orders import AttemptEnded, Fact, Outcome
+from tradewind.model.states import AttemptState
+
+KIND: Final = "worker"
+"""What rows of ``process`` say of workers."""
+WORKERS_CHANNEL: Final = f"{CHANNEL}_workers"
+"""The PostgreSQL NOTIFY channel on which workers are told that attempts are not wanted any more."""
+
+
+def begin_lease(
+    tx: Connection,
+    worker_id: UUID,
+    *,
+    hostname: str,
+    pid: int,
+    now: datetime,
+    lease: timedelta,
+    info: Mapping[str, Any],
+) -> None:
+    """Announce a worker. Saying it twice changes nothing."""
+    row = {
+        "id": worker_id, "kind": KIND, "hostname": hostname, "pid": pid, "started_at": now, "heartbeat_at": now,
+        "expires_at": now + lease, "ended_at": None, "info": dict(info),
+    }  # fmt: skip
+    insert_missing(tx, Process, [row])
+
+
+def extend_lease(tx: Connection, worker_id: UUID, now: datetime, lease: timedelta, info: Mapping[str, Any]) -> bool:
+    """Extend a lease, and write down what the worker is now. False: it is over, and what it had is given to others."""
+    result = tx.execute(
+        update(Process)
+        .where(Process.id == worker_id, Process.kind == KIND, Process.ended_at.is_(None))
+        .values(heartbeat_at=now, expires_at=now + lease, info=dict(info))
+    )
+    return result.rowcount == 1
+
+
+def hold_lease(tx: Connection, worker_id: UUID, now: datetime) -> bool:
+    """Return whether the lease of a worker holds, and have it hold until the transaction ends.
+
+    Whoever takes work asks first: work that was taken under a lease that has just been ended would be nobody's.
+    """
+    query = select(Process.id).where(
+        Process.id == worker_id, Process.kind == KIND, Process.ended_at.is_(None), Process.expires_at > now
+    )
+    return tx.execute(query.with_for_update(read=True)).first() is not None
+
+
+def take_told(tx: Connection, worker_id: UUID, ids: Sequence[UUID]) -> list[UUID]:
+    """Take these attempts, of which a broker has told, for a worker that holds its lease; return those that it got.
+
+    Those that it has taken before are returned again, so that an answer that got lost can be asked for again.
+    """
+    if not ids:
+        return []
+    got = list(tx.execute(_taking(worker_id).where(Attempt.id.in_(ids))).scalars())
+    if len(got) == len(ids):
+        return got
+    missing = set(ids).difference(got)
+    before = select(Attempt.id).where(
+        Attempt.id.in_(missing), Attempt.supervisor_id == worker_id, Attempt.state == AttemptState.RUNNING
+    )
+    return got + list(tx.execute(before).scalars())
+
+
+def take_waiting(tx: Connection, worker_id: UUID, executor: str, queues: Sequence[str], limit: int) -> list[UUID]:
+    """Take up to ``limit`` attempts that wait in some queues of an executor, the oldest first.
+
+    Those that another worker takes at this moment are passed over.
+    """
+    if limit <= 0 or not queues:
+        return []
+    waiting = (
+        select(Attempt.id)
+        .where(
+            Attempt.state == AttemptState.QUEUED,
+            Attempt.fence == 0,
+            Attempt.executor == executor,
+            Attempt.queue.in_(queues),
+        )
+        .order_by(Attempt.queued_at, Attempt.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(tx.execute(waiting).scalars())
+    return list(tx.execute(_taking(worker_id).where(Attempt.id.in_(ids))).scalars()) if ids else []
+
+
+def _taking(worker_id: UUID) -> Any:
+    statement: Update = (
+        update(Attempt)
+        .where(Attempt.state == AttemptState.QUEUED, Attempt.fence == 0)
+        .values(state=AttemptState.RUNNING, fence=1, supervisor_id=worker_id)
+    )
+    return statement.returning(Attempt.id)
+
+
+def attempts_of(tx: Connection, worker_id: UUID) -> dict[UUID, AttemptState]:
+    """Return what a worker has by the metadata DB: attempts that nobody has seen the end of."""
+    rows = tx.execute(
+        select(Attempt.id, Attempt.state).where(
+            Attempt.supervisor_id == worker_id,
+            Attempt.state.in_((AttemptState.RUNNING, AttemptState.CANCELLING)),
+        )
+    )
+    return {row.id: row.state for row in rows}
+
+
+def is_run_by(tx: Connection, attempt_id: UUID, fence: int, worker_id: UUID) -> bool:
+    """Return whether an attempt is this worker's, and not over."""
+    query = select(Attempt.id).where(
+        Attempt.id == attempt_id,
+        Attempt.fence == fence,
+        Attempt.supervisor_id == worker_id,
+        Attempt.state.in_((AttemptState.RUNNING, AttemptState.CANCELLING)),
+    )
+    return tx.execute(query).first() is not None
+
+
+def runs_version(tx: Connection, worker_id: UUID, version_id: int) -> bool:
+    """Return whether a worker has an attempt now of a run with this version of its DAG."""
+    query = select(
+        exists().where(
+            Attempt.supervisor_id == worker_id,
+            Attempt.state.in_((AttemptState.RUNNING, AttemptState.CANCELLING)),
+            DagRun.id == Attempt.run_pk,
+            DagRun.version_id == version_id,
+        )
+    )
+    return bool(tx.execute(query).scalar_one())
+
+
+def tell_facts(tx: Connection, worker_id: UUID, facts: Sequence[Fact], now: datetime) -> None:
+    """Put what a worker says of its attempts into the inboxes of their runs; what it says of others is dropped."""
+    if not facts:
+        return
+    mine = select(Attempt.id, Attempt.run_pk).where(
+        Attempt.id.in_({fact.attempt_id for fact in facts}), Attempt.supervisor_id == worker_id
+    )
+    runs = {row.id: row.run_pk for row in tx.execute(mine)}
+    send(tx, [fact_message(fact) for fact in facts if runs.get(fact.attempt_id) == fact.run_pk], now)
+
+
+def give_back(tx: Connection, worker_id: UUID, now: datetime) -> None:
+    """End the lease of a worker, and hand back whatever it still has."""
+    tx.execute(
+        update(Process)
+        .where(Process.id == worker_id, Process.kind == KIND, Process.ended_at.is_(None))
+        .values(ended_at=now)
+    )
+    left = tx.execute(
+        select(Attempt.id, Attempt.fence, Attempt.run_pk).where(
+            Attempt.supervisor_id == worker_id,
+            Attempt.state.in_((AttemptState.RUNNING, AttemptState.CANCELLING)),
+        )
+    )
+    facts = [
+        AttemptEnded(row.id, row.fence, row.run_pk, Outcome.LOST, now, error="its worker ended without a word of it")
+        for row in left
+    ]
+    send(tx, [fact_message(fact) for fact in facts], now)
