@@ -16,6 +16,9 @@ from tradewind.model.orders import AttemptOrder, Fact
 
 TALK_VERSION: Final = 1
 """Grows when a message changes its meaning. A control plane answers this version and the one before it."""
+FILES_AT_ONCE: Final = 200
+CONTENT_AT_ONCE: Final = 2**22
+"""Bytes of files that are asked for in one message; a larger file comes alone."""
 
 
 class WorkerFacts(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -78,6 +81,22 @@ class GetSource(msgspec.Struct, frozen=True, omit_defaults=True, tag="source"):
     version_id: int
 
 
+class GetManifest(msgspec.Struct, frozen=True, omit_defaults=True, tag="manifest"):
+    """The list of the files of a bundle is wanted, of which the worker runs a task. Answered by :class:`FileList`."""
+
+    worker_id: UUID
+    bundle: str
+
+
+class GetContents(msgspec.Struct, frozen=True, omit_defaults=True, tag="contents"):
+    """Files of such a bundle are wanted, by their digests; at most :data:`FILES_AT_ONCE`, or one that is larger than
+    :data:`CONTENT_AT_ONCE`. Answered by :class:`Contents`."""
+
+    worker_id: UUID
+    bundle: str
+    digests: tuple[str, ...]
+
+
 class Leave(msgspec.Struct, frozen=True, omit_defaults=True, tag="leave"):
     """The worker ends; what it still had is lost. Answered by :class:`Done`."""
 
@@ -117,6 +136,18 @@ class SourceText(msgspec.Struct, frozen=True, omit_defaults=True, tag="source_te
     text: bytes
 
 
+class FileList(msgspec.Struct, frozen=True, omit_defaults=True, tag="file_list"):
+    """The files of a bundle, as ``tradewind.model.bundles`` encodes the list."""
+
+    data: bytes
+
+
+class Contents(msgspec.Struct, frozen=True, omit_defaults=True, tag="contents_of"):
+    """Files by their digests, byte for byte."""
+
+    files: dict[str, bytes]
+
+
 class Done(msgspec.Struct, frozen=True, omit_defaults=True, tag="done"):
     """It is stored."""
 
@@ -128,5 +159,5 @@ class No(msgspec.Struct, frozen=True, omit_defaults=True, tag="no"):
     is_final: bool = True
 
 
-WorkerRequest = Register | Claim | Look | Report | Ask | GetSource | Leave
-WorkerAnswer = Welcome | Orders | Found | Done | Answered | SourceText | No
+WorkerRequest = Register | Claim | Look | Report | Ask | GetSource | GetManifest | GetContents | Leave
+WorkerAnswer = Welcome | Orders | Found | Done | Answered | SourceText | FileList | Contents | No
