@@ -27,8 +27,8 @@ from tradewind.config.option import (
     timezone,
     words,
 )
-
 from tradewind.config.worker_access import control_plane_address, worker_tokens
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
@@ -228,13 +228,13 @@ class Workers:
         " all runs. Empty at the web server: it lets no worker in.",
         is_secret=True,
     )
-
     ca_file: Path | None = option(
         "",
         optional_folder,
         "PEM file of the authority that vouches for the web server of control_plane. Empty: those that this machine"
         " trusts.",
     )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Celery:
@@ -262,7 +262,6 @@ class Api:
     host: str = option("127.0.0.1", required, "Address to listen at. 0.0.0.0 opens it to the network.")
     port: int = option("8080", integer(0, 65535), "Port to listen at. 0: any free one.")
     base_url: str = option("", text, "Address that people see, behind a proxy. Empty: made from host and port.")
-    secret_key: str = option(
     ssl_cert: Path | None = option(
         "",
         optional_folder,
@@ -270,6 +269,7 @@ class Api:
         " Empty: HTTP, for this machine alone or behind a proxy that speaks HTTPS.",
     )
     ssl_key: Path | None = option("", optional_folder, "PEM file with the key of that certificate, without a password.")
+    secret_key: str = option(
         "",
         text,
         "Signs what the web server gives to browsers. Empty: made on first use and kept in the home folder; set it"
