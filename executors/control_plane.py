@@ -12,10 +12,11 @@ from executors.run_answers import answer
 from executors.stored_values import StoredValues
 from tradewind.config import Config
 from tradewind.errors import Conflict
-from tradewind.metadata import asset_answers, dags, variables, xcoms
+from tradewind.metadata import asset_answers, bundles, dags, variables, xcoms
 from tradewind.metadata.crypto import encrypt
 from tradewind.metadata.database import Database
 from tradewind.model.asset_talk import AssetAnswer, AssetQuestion, WriteState
+from tradewind.model.bundles import Manifest
 from tradewind.model.orders import AttemptOrder, XComValue
 from tradewind.sdk.channel import ConnectionData, FoundXCom, PreviousRun
 from tradewind.sdk.run_questions import RunAnswer, RunQuestion
@@ -69,6 +70,12 @@ class ControlPlane(Protocol):
 
     def load_source(self, version_id: int) -> bytes:
         """Return the DAG file of a version, byte for byte."""
+
+    def load_manifest(self, bundle: str) -> Manifest:
+        """Return which files a bundle holds. Raises :class:`tradewind.errors.DagError` when it is not stored."""
+
+    def load_contents(self, bundle: str, digests: Sequence[str]) -> Mapping[str, bytes]:
+        """Return files of a bundle by their digests; those that are not stored are left out."""
 
 
 class SqlControlPlane:
@@ -160,3 +167,11 @@ class SqlControlPlane:
     def load_source(self, version_id: int) -> bytes:
         with self._database.read() as tx:
             return dags.load_source(tx, version_id)
+
+    def load_manifest(self, bundle: str) -> Manifest:
+        with self._database.read() as tx:
+            return bundles.load_manifest(tx, bundle)
+
+    def load_contents(self, bundle: str, digests: Sequence[str]) -> Mapping[str, bytes]:
+        with self._database.read() as tx:
+            return bundles.load_contents(tx, digests)

@@ -11,13 +11,15 @@ import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, update
 
 from tradewind.errors import DagError
-from tradewind.metadata.models import BundleContent, BundleHead, Dag, DagBundle, DagRun, DagVersion
+from tradewind.metadata.models import Attempt, BundleContent, BundleHead, Dag, DagBundle, DagRun, DagVersion
 from tradewind.metadata.upsert import insert_missing, upsert
 from tradewind.model.bundles import Manifest, decode_manifest, encode_manifest
+from tradewind.model.states import AttemptState
 
 _HEAD: Final = 1
 _AT_ONCE: Final = 200
@@ -91,6 +93,17 @@ def load_manifest(tx: Connection, name: str) -> Manifest:
             "with the newest version of its DAG: `tradewind tasks clear --run-on-latest-version`, or the box in the UI."
         )
     return decode_manifest(found)
+
+
+def runs_of(tx: Connection, supervisor_id: UUID, bundle: str) -> bool:
+    """Whether a supervisor runs a task of a run that has this bundle."""
+    mine = exists().where(
+        Attempt.supervisor_id == supervisor_id,
+        Attempt.state != AttemptState.ENDED,
+        DagRun.id == Attempt.run_pk,
+        DagRun.bundle == bundle,
+    )
+    return bool(tx.execute(select(mine)).scalar_one())
 
 
 def bundles_of(tx: Connection, version_ids: Collection[int]) -> dict[int, str | None]:
