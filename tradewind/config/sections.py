@@ -356,6 +356,19 @@ class Retention:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What schedulers, triggerers and workers tell probes."""
+
+    listen: tuple[str, int] | None = option(
+        "",
+        optional_address,
+        "HOST:PORT at which a scheduler, triggerer or worker answers /healthz (its loops turn) and /readyz (it took"
+        " work, or asked for it, within its lease). Each process of a machine needs a port of its own; 0: any free one."
+        " Empty: none. Web servers answer both at their own port.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a value came from. ``kind``: default, file, env, generated. ``name``: the path or variable, else empty."""
@@ -373,19 +386,6 @@ class Config:
         sources: where each value came from, by section and option.
         warnings: sentences to show once at the start, e.g. options that mean nothing here.
     """
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """What schedulers, triggerers and workers tell probes."""
-
-    listen: tuple[str, int] | None = option(
-        "",
-        optional_address,
-        "HOST:PORT at which a scheduler, triggerer or worker answers /healthz (its loops turn) and /readyz (it took"
-        " work, or asked for it, within its lease). Each process of a machine needs a port of its own; 0: any free one."
-        " Empty: none. Web servers answer both at their own port.",
-    )
-
-
 
     home: Path
     core: Core
@@ -400,6 +400,7 @@ class Health:
     sensors: Sensors
     triggerer: Triggerer
     retention: Retention
+    health: Health
     sources: Mapping[tuple[str, str], Source] = field(repr=False)
     texts: Mapping[tuple[str, str], str] = field(repr=False)
     warnings: tuple[str, ...] = ()
@@ -417,13 +418,12 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "celery": Celery,
     "api": Api,
     "logging": Logging,
-    health: Health
     "operators": Operators,
     "sensors": Sensors,
     "triggerer": Triggerer,
     "retention": Retention,
+    "health": Health,
 }
 """Section name -> its options. Names are those of the fields of :class:`Config`; a test holds it so."""
 
 assert all(name in {f.name for f in fields(Config)} for name in SECTIONS)
-    "health": Health,
