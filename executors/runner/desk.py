@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +35,7 @@ from executors.runner.protocol import (
 )
 from executors.runner.warm_file import Source
 from tradewind.errors import TradewindError
+from tradewind.model.bundles import Manifest
 from tradewind.model.orders import AttemptOrder
 from tradewind.model.parsed import source_digest
 
@@ -50,7 +52,51 @@ class Desk(Protocol):
         """Return the DAG file as it was when the run was made; or, in words, why it cannot be had."""
 
 
-class ControlPlaneDesk:
+class FileStore(Protocol):
+    """Where DAG files are to be had as they were. Its methods block, and raise when they are not."""
+
+    def load_source(self, version_id: int) -> bytes:
+        """Return the DAG file of a version, byte for byte."""
+
+    def load_manifest(self, bundle: str) -> Manifest:
+        """Return which files a bundle holds. Raises :class:`tradewind.errors.DagError` when it is not stored."""
+
+    def load_contents(self, bundle: str, digests: Sequence[str]) -> Mapping[str, bytes]:
+        """Return files of a bundle by their digests; those that are not stored are left out."""
+
+
+class FileDesk:
+    """The half of a :class:`Desk` that finds DAG files: on the disk, else in a store of them."""
+
+    def __init__(self, files: FileStore, dag_folder: Path) -> None:
+        """
+        Args:
+            dag_folder: where DAG files are; those outside it are known by their absolute paths.
+        """
+        self._files, self._dag_folder = files, dag_folder
+
+    def find_source(self, order: AttemptOrder) -> Source | str:
+        """Return the DAG file as it was when the run was made; or, in words, why it cannot be had.
+
+        It is read from the disk when it still says the same, else from the version that the run was made with.
+        """
+        path = self._dag_folder / order.file_path
+        with suppress(OSError):
+            text = path.read_bytes()
+            if source_digest(text) == order.source_digest:
+                return Source(path, text)
+        try:
+            text = self._files.load_source(order.version_id)
+        except Exception as error:
+            log.exception("The source of version %s of DAG %s cannot be read.", order.version_id, order.dag_id)
+            return (
+                f"The DAG file {order.file_path} has changed or is gone since the run was made, and its text at that "
+                f"time cannot be read: {type(error).__name__}: {error}"
+            )
+        return Source(path, text)
+
+
+class ControlPlaneDesk(FileDesk):
     """A :class:`Desk` that answers from a control plane in this process."""
 
     def __init__(self, control_plane: ControlPlane, dag_folder: Path) -> None:
@@ -58,7 +104,8 @@ class ControlPlaneDesk:
         Args:
             dag_folder: where DAG files are; those outside it are known by their absolute paths.
         """
-        self._control_plane, self._dag_folder = control_plane, dag_folder
+        super().__init__(control_plane, dag_folder)
+        self._control_plane = control_plane
 
     def answer(self, order: AttemptOrder, request: Request) -> Answer:
         """Return the answer to one request of an attempt."""
@@ -108,23 +155,3 @@ class ControlPlaneDesk:
                 return AssetsAnswer(plane.ask_assets(order, request.question))
             case AskAboutRuns():
                 return RunsAnswer(plane.ask_about_runs(order, request.question))
-
-    def find_source(self, order: AttemptOrder) -> Source | str:
-        """Return the DAG file as it was when the run was made; or, in words, why it cannot be had.
-
-        It is read from the disk when it still says the same, else from the version that the run was made with.
-        """
-        path = self._dag_folder / order.file_path
-        with suppress(OSError):
-            text = path.read_bytes()
-            if source_digest(text) == order.source_digest:
-                return Source(path, text)
-        try:
-            text = self._control_plane.load_source(order.version_id)
-        except Exception as error:
-            log.exception("The source of version %s of DAG %s cannot be read.", order.version_id, order.dag_id)
-            return (
-                f"The DAG file {order.file_path} has changed or is gone since the run was made, and its text at that "
-                f"time cannot be read: {type(error).__name__}: {error}"
-            )
-        return Source(path, text)
