@@ -20,6 +20,7 @@ OURS = {
     ("core", "xcom_max_inline_bytes"),
     ("core", "xcom_object_store"),
     ("database", "statement_timeout_seconds"),
+    ("dag_processor", "dag_bundle"),
     ("dag_processor", "parse_memory_limit_mb"),
     ("scheduler", "backfill_share"),
     ("scheduler", "lease_seconds"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from tradewind.config.bundle_source import BundleSource, bundle_source
 from tradewind.config.executor_names import ExecutorName, executor_names
 from tradewind.config.option import (
     boolean,
@@ -198,6 +199,22 @@ class DagProcessor:
     parse_memory_limit_mb: int = option(
         "1024", integer(0), "MiB that the process that reads a DAG file may take. 0: no limit."
     )
+    dag_bundle: BundleSource = option(
+        "",
+        bundle_source,
+        "Where runs have their DAG files from. Empty: the DAG folder as it is, on every host. `database`: that folder"
+        " of the scheduler as it was when the run began, kept in the metadata DB. Or a git repository, e.g."
+        " git+https://host/team/dags.git@main#subdirectory=dags: each run stays with the commit that it began with.",
+        is_secret=True,
+    )
+    bundle_refresh_check_interval: float = option(
+        "30", number(1), "Seconds between looks at that git repository for something new."
+    )
+    dag_bundle_storage_path: Path = option(
+        "{home}/bundles",
+        folder,
+        "Folder in which each host keeps the DAG files of the bundles used last. On a disk of its own, not shared.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +310,23 @@ class Logging:
     base_log_folder: Path = option("{home}/logs", folder, "Folder of the task logs, laid out as Airflow does it.")
     logging_level: str = option(
         "INFO", choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", fold=True), "Least level that is logged."
+    )
+    remote_base_log_folder: str = option(
+        "",
+        text,
+        "Log store: where the logs of tasks are copied to while they grow, so that the UI shows those of every machine,"
+        " also when the machine is gone. A folder that the machines share, or an fsspec URL, e.g. s3://bucket/logs."
+        " Empty: they stay where they were written.",
+    )
+    remote_logging: bool = option("True", boolean, "Use the log store. Airflow's switch; False does without.")
+    remote_log_conn_id: str = option(
+        "",
+        text,
+        "Connection with the credentials of the log store. Empty: those of the machine, e.g. AWS_ACCESS_KEY_ID or the"
+        " role of its instance.",
+    )
+    delete_local_logs: bool = option(
+        "False", boolean, "Remove a log from the machine that wrote it once the log store has all of it."
     )
 
 
