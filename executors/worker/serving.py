@@ -20,12 +20,18 @@ from executors.control_plane import SqlControlPlane
 from executors.runner.desk import ControlPlaneDesk, Desk
 from executors.runner.protocol import Answer, Refused
 from executors.worker.talk import (
+    CONTENT_AT_ONCE,
+    FILES_AT_ONCE,
     TALK_VERSION,
     Answered,
     Ask,
     Claim,
+    Contents,
     Done,
+    FileList,
     Found,
+    GetContents,
+    GetManifest,
     GetSource,
     Leave,
     Look,
@@ -40,10 +46,12 @@ from executors.worker.talk import (
     WorkerRequest,
 )
 from tradewind.config import Config
-from tradewind.metadata import worker_queue
-from tradewind.metadata.attempts import load_orders
+from tradewind.errors import DagError
+from tradewind.metadata import bundles, worker_queue
+from tradewind.metadata.attempts import Timeouts, load_orders
 from tradewind.metadata.clock import DatabaseClock
 from tradewind.metadata.database import Database
+from tradewind.model.bundles import encode_manifest
 from tradewind.model.orders import AttemptOrder, Fact
 from tradewind.model.states import AttemptState
 
@@ -64,6 +72,7 @@ class Serving:
         self.desk: Final[Desk] = ControlPlaneDesk(self._plane, config.core.dags_folder.absolute())
         self._lease: Final = timedelta(seconds=config.scheduler.lease_seconds)
         self._clock: DatabaseClock | None = None
+        self._timeouts: Final = Timeouts()
         self._orders: Final[OrderedDict[UUID, AttemptOrder]] = OrderedDict()
         self._lock: Final = threading.Lock()
 
@@ -95,6 +104,8 @@ class Serving:
                 return Answered(self._ask(request))
             case GetSource():
                 return self._source(request)
+            case GetManifest() | GetContents():
+                return self._bundle(request)
             case Leave():
                 self.leave(request.worker_id)
                 return Done()
@@ -174,6 +185,22 @@ class Serving:
             )
         return SourceText(self._plane.load_source(request.version_id))
 
+    def _bundle(self, request: GetManifest | GetContents) -> WorkerAnswer:
+        with self._database.read() as tx:
+            if not bundles.runs_of(tx, request.worker_id, request.bundle):
+                return No(f"This worker runs no task in bundle {request.bundle} now, so its files are not given to it.")
+            try:
+                manifest = bundles.load_manifest(tx, request.bundle)
+            except DagError as error:
+                return No(str(error))
+            if isinstance(request, GetManifest):
+                return FileList(encode_manifest(manifest))
+            own = {file.digest: file.size for file in manifest.files}
+            wanted = [digest for digest in request.digests if digest in own]
+            if len(wanted) > FILES_AT_ONCE or (len(wanted) > 1 and sum(map(own.__getitem__, wanted)) > CONTENT_AT_ONCE):
+                return No(f"Files of bundle {request.bundle} were asked for that are too many for one answer.")
+            return Contents(bundles.load_contents(tx, wanted))
+
     def _known(self, tx: Connection, attempt_id: UUID) -> AttemptOrder | None:
         with self._lock:
             order = self._orders.get(attempt_id)
@@ -183,7 +210,7 @@ class Serving:
         return loaded[0] if loaded else None
 
     def _load(self, tx: Connection, ids: Sequence[UUID]) -> list[AttemptOrder]:
-        orders = load_orders(tx, ids) if ids else []
+        orders = load_orders(tx, ids, self._timeouts) if ids else []
         with self._lock:
             for order in orders:
                 self._orders[order.attempt_id] = order

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -15,7 +15,7 @@ from tradewind.metadata.inbox import fact_message, send
 from tradewind.metadata.models import Attempt, DagRun, DagVersion, Process, TaskInstance
 from tradewind.metadata.order_facts import order_facts
 from tradewind.model.orders import AttemptEnded, AttemptOrder, Outcome, is_callback, resumption
-from tradewind.model.spec import TaskSpec, decode_spec
+from tradewind.model.spec import decode_spec
 from tradewind.model.states import AttemptState, RunType
 
 
@@ -116,39 +116,79 @@ def claim_attempts(tx: Connection, ids: Sequence[UUID], supervisor_id: UUID) -> 
     return list(claimed.scalars())
 
 
-def load_orders(tx: Connection, ids: Sequence[UUID]) -> list[AttemptOrder]:
-    """Return the orders of attempts, for those who are told only the ids."""
-    rows = tx.execute(
-        select(Attempt, DagRun, DagVersion.spec, DagVersion.file_path, DagVersion.source_digest, TaskInstance)
-        .join(DagRun, DagRun.id == Attempt.run_pk)
-        .join(DagVersion, DagVersion.id == DagRun.version_id)
-        .join(
-            TaskInstance,
-            (TaskInstance.run_pk == Attempt.run_pk)
-            & (TaskInstance.task_id == Attempt.task_id)
-            & (TaskInstance.map_index == Attempt.map_index),
-        )
-        .where(Attempt.id.in_(ids))
-    )
-    specs: dict[int, Mapping[str, TaskSpec]] = {}
-    orders = []
-    for m in rows.mappings():
-        version_id = m[DagRun.__table__.c.version_id]
-        if version_id not in specs:
-            tasks = decode_spec(m[DagVersion.__table__.c.spec]).tasks
-            specs[version_id] = {task.task_id: task for task in tasks}
-        orders.append(_order(m, specs[version_id][m[Attempt.__table__.c.task_id]]))
+class Timeouts:
+    """How long tasks may take, by the versions of their DAGs; read once for each. Any thread may use it."""
+
+    def __init__(self, max_versions: int = 500) -> None:
+        self._max_versions = max_versions
+        self._of_version: dict[tuple[int, str], Mapping[str, float]] = {}
+
+    def read(
+        self, tx: Connection, versions: Collection[tuple[int, str]]
+    ) -> Mapping[tuple[int, str], Mapping[str, float]]:
+        """Return task -> seconds, for the tasks with a limit, of each version, given by its id and hash."""
+        found = {version: self._of_version.get(version) for version in versions}
+        missing = [version_id for (version_id, _), limits in found.items() if limits is None]
+        if missing:
+            query = select(DagVersion.id, DagVersion.hash, DagVersion.spec).where(DagVersion.id.in_(missing))
+            for row in tx.execute(query):
+                limits = {
+                    task.task_id: task.execution_timeout_seconds
+                    for task in decode_spec(row.spec).tasks
+                    if task.execution_timeout_seconds is not None
+                }
+                found[row.id, row.hash] = limits
+                if len(self._of_version) >= self._max_versions:
+                    self._of_version.clear()
+                self._of_version[row.id, row.hash] = limits
+        return {version: limits or {} for version, limits in found.items()}
+
+
+def load_orders(tx: Connection, ids: Sequence[UUID], timeouts: Timeouts | None = None) -> list[AttemptOrder]:
+    """Return the orders of attempts, for those who are told only the ids.
+
+    Args:
+        timeouts: kept by whoever asks often.
+    """
+    version = DagVersion.__table__.c
+    rows = tx.execute(_ORDER.where(Attempt.id.in_(ids))).mappings().all()
+    limits = (timeouts or Timeouts()).read(tx, {(m[version.id], m[version.hash]) for m in rows})
+    # A task that is gone from the version that its run was moved to has no limit, and a process that says so.
+    orders = [_order(m, limits[m[version.id], m[version.hash]].get(m[Attempt.__table__.c.task_id])) for m in rows]
     return orders + load_callback_orders(tx, [one for one in ids if is_callback(one)])
 
 
-def _order(m: RowMapping, task: TaskSpec) -> AttemptOrder:
+_ORDER = (
+    select(
+        Attempt,
+        DagRun,
+        DagVersion.id,
+        DagVersion.hash,
+        DagVersion.file_path,
+        DagVersion.source_digest,
+        TaskInstance.max_tries,
+        TaskInstance.first_started_at,
+        TaskInstance.resume,
+    )
+    .join(DagRun, DagRun.id == Attempt.run_pk)
+    .join(DagVersion, DagVersion.id == DagRun.version_id)
+    .join(
+        TaskInstance,
+        (TaskInstance.run_pk == Attempt.run_pk)
+        & (TaskInstance.task_id == Attempt.task_id)
+        & (TaskInstance.map_index == Attempt.map_index),
+    )
+)
+
+
+def _order(m: RowMapping, execution_timeout_seconds: float | None) -> AttemptOrder:
     return AttemptOrder(
         **order_facts(m),
         task_id=m[Attempt.__table__.c.task_id],
         map_index=m[Attempt.__table__.c.map_index],
         try_number=m[Attempt.__table__.c.try_number],
         max_tries=m[TaskInstance.__table__.c.max_tries] + 1,
-        execution_timeout_seconds=task.execution_timeout_seconds,
+        execution_timeout_seconds=execution_timeout_seconds,
         part=m[Attempt.__table__.c.part],
         first_started_at=m[TaskInstance.__table__.c.first_started_at],
         resume=resumption(m[TaskInstance.__table__.c.resume]),

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError
 from tradewind.errors import MetadataError
 from tradewind.metadata.database import Database
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
 """Every revision that this code knows, oldest first."""
 HEAD: Final = REVISIONS[-1]
 VERSION_TABLE: Final = "alembic_version"

@@ -235,6 +235,7 @@ class Attempt(Base):
     __tablename__ = "attempt"
     __table_args__ = (
         partial_index("ix_attempt_active", "state", "supervisor_id", where="state <> 'ended'"),
+        partial_index("ix_attempt_waiting", "executor", "queue", "queued_at", "id", where="state = 'queued'"),
         Index("ix_attempt_run_pk_task_id", "run_pk", "task_id", "map_index"),
     )  # fmt: skip
 
