@@ -270,6 +270,12 @@ class Celery:
         text,
         "MAX,MIN: how many tasks one worker runs at once, by how busy its machine is. Empty: worker_concurrency.",
     )
+    worker_stop_seconds: float = option(
+        "60",
+        number(),
+        "Seconds that the tasks of a worker may go on once it is told to stop. What still runs then is ended, and started"
+        " again by others. Give more to whatever would kill the worker: TimeoutStopSec of systemd, a pod's grace period.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
