@@ -1,0 +1,138 @@
+"""What runs on the cluster? Runs of several shapes, each of which can only end well when nothing is lost."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.chaos.outside import SAY
+
+POOL: Final = "narrow"
+POOL_SLOTS: Final = 3
+PARALLELISM: Final = 12
+MAX_ACTIVE_RUNS: Final = {"chain": 8, "fan": 6, "flaky": 6, "waits": 8, "single": 2}
+MAX_ACTIVE_TASKS: Final = {"fan": 3}
+MAX_ACTIVE_TIS: Final = {("single", "alone"): 1}
+"""How many instances of one task may be active over all runs."""
+
+SECOND_QUEUE: Final = "worker-2"
+
+DAGS: Final = f'''
+import random, time
+from datetime import timedelta
+from airflow.sdk import DAG, task
+from airflow.providers.standard.sensors.python import PythonSensor
+from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+from airflow.sdk import BaseOperator
+{SAY}
+# A killed task uses up a try; what kills them here is not their fault.
+ARGS = {{"retries": 30, "retry_delay": timedelta(0)}}
+
+def work(ti, seconds=0.0):
+    say("start", ti)
+    time.sleep(seconds)
+    say("end", ti)
+
+def of(ti):
+    """The same for the same run, whoever asks."""
+    return random.Random(ti.run_id)
+
+with DAG("chain", default_args=ARGS, max_active_runs={MAX_ACTIVE_RUNS["chain"]}):
+    @task
+    def first(ti=None):
+        work(ti)
+        return [1, 2, 3]
+    @task
+    def second(values, ti=None):
+        work(ti, 0.5 if of(ti).random() < 0.3 else 0.0)
+        return sum(values)
+    @task
+    def third(total, ti=None):
+        assert total == 6, f"the value of the task above has been lost: {{total}}"
+        work(ti)
+    third(second(first()))
+
+FAN = {{"max_active_runs": {MAX_ACTIVE_RUNS["fan"]}, "max_active_tasks": {MAX_ACTIVE_TASKS["fan"]}}}
+with DAG("fan", default_args=ARGS, **FAN):
+    @task
+    def numbers(ti=None):
+        work(ti)
+        return list(range(4))
+    @task(pool="{POOL}")
+    def one(number, ti=None):
+        work(ti, 0.2)
+        return number
+    @task(queue="{SECOND_QUEUE}")
+    def together(values, ti=None):
+        assert sorted(values) == [0, 1, 2, 3], f"values of the tasks above have been lost: {{list(values)}}"
+        work(ti)
+    together(one.expand(number=numbers()))
+
+with DAG("flaky", default_args=ARGS, max_active_runs={MAX_ACTIVE_RUNS["flaky"]}):
+    @task
+    def fails_at_first(ti=None):
+        work(ti)
+        if ti.try_number == 1:
+            raise RuntimeError("the first try fails")
+    @task
+    def slow(ti=None):
+        work(ti, of(ti).choice([0.1, 0.1, 3.0]))
+    fails_at_first() >> slow()
+
+with DAG("waits", default_args=ARGS, max_active_runs={MAX_ACTIVE_RUNS["waits"]}):
+    class Waits(BaseOperator):
+        def execute(self, context):
+            say("start", context["ti"])
+            say("end", context["ti"])
+            self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=1)), method_name="go_on")
+        def go_on(self, context, event=None):
+            work(context["ti"])
+    def looks(ti=None):
+        say("start", ti)
+        say("end", ti)
+        return of(ti).random() < 2 or True
+    Waits(task_id="waits") >> PythonSensor(
+        task_id="looks", python_callable=looks, mode="reschedule", poke_interval=1, timeout=600
+    )
+
+with DAG("single", default_args=ARGS, max_active_runs={MAX_ACTIVE_RUNS["single"]}):
+    @task(max_active_tis_per_dag={MAX_ACTIVE_TIS["single", "alone"]})
+    def alone(ti=None):
+        work(ti, 0.1)
+    alone()
+'''
+
+EXPECTED: Final = {
+    "chain": {"first": 1, "second": 1, "third": 1},
+    "fan": {"numbers": 1, "one": 4, "together": 1},
+    "flaky": {"fails_at_first": 1, "slow": 1},
+    "waits": {"waits": 1, "looks": 1},
+    "single": {"alone": 1},
+}
+"""How many instances each task of a run has in the end."""
+
+SHARES: Final = {"chain": 40, "fan": 20, "flaky": 15, "waits": 15, "single": 10}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A run that somebody asks for."""
+
+    dag_id: str
+    run_id: str
+
+
+def write_dags(folder: Path) -> None:
+    """Write the DAG file."""
+    (folder / "workload.py").write_text(DAGS, encoding="utf-8")
+
+
+def runs(count: int, seed: int) -> Iterator[Wanted]:
+    """Give the runs of a story."""
+    chance = random.Random(seed)
+    names, shares = list(SHARES), list(SHARES.values())
+    for number in range(count):
+        yield Wanted(chance.choices(names, shares)[0], f"run{number:05}")
