@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tradewind.metadata import audit
 from tradewind.metadata.assets import record_event
@@ -18,6 +18,9 @@ from tradewind.metadata.views.asset_events import EventLine, EventSearch, list_e
 from tradewind.model.events import NO_MAP
 from tradewind.model.states import RunType
 from webui.web import session, web
+
+if TYPE_CHECKING:
+    from scheduler.unpausing import Missed, Unpaused
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +44,37 @@ def actor() -> str:
     return login.username if login else "nobody"
 
 
-def pause_dag(dag_id: str, paused: bool, *, via: str = "ui") -> bool:
-    """Pause a DAG or let it run again; False when it was so already."""
+def pause_dag(dag_id: str, *, via: str = "ui") -> None:
+    """Pause a DAG; runs that are under way go on."""
     at = datetime.now(UTC)
     with web().db.write() as tx:
-        changed = set_paused(tx, dag_id, paused, at)
-        if changed:
-            action = "dag.pause" if paused else "dag.unpause"
-            audit.note(tx, at, actor=actor(), via=via, action=action, dag_id=dag_id)
-    return changed
+        if set_paused(tx, dag_id, True, at):
+            audit.note(tx, at, actor=actor(), via=via, action="dag.pause", dag_id=dag_id)
+
+
+def foresee(dag_id: str) -> Missed:
+    """Return the runs that come at once when a DAG is unpaused."""
+    from scheduler import unpausing
+
+    with web().db.read() as tx:
+        return unpausing.foresee(tx, dag_id, datetime.now(UTC))
+
+
+def unpause_dag(dag_id: str, *, skip_missed: bool = False, via: str = "ui") -> Unpaused:
+    """Let a DAG run on its schedule again.
+
+    Args:
+        skip_missed: create none of the runs that are due already.
+    """
+    from scheduler import unpausing
+
+    at = datetime.now(UTC)
+    with web().db.write() as tx:
+        done = unpausing.unpause(tx, dag_id, at, skip_missed=skip_missed)
+        if done.has_changed:
+            detail = {"left_out": done.missed.count} if skip_missed else None
+            audit.note(tx, at, actor=actor(), via=via, action="dag.unpause", dag_id=dag_id, detail=detail)
+    return done
 
 
 def trigger(wanted: TriggerRequest, *, via: str = "ui") -> str:
@@ -57,7 +82,7 @@ def trigger(wanted: TriggerRequest, *, via: str = "ui") -> str:
     from scheduler.runs import UNSET, trigger_run
 
     if wanted.unpause:
-        pause_dag(wanted.dag_id, False, via=via)
+        unpause_dag(wanted.dag_id, via=via)
     made = trigger_run(
         web().db,
         web().config,

@@ -33,6 +33,7 @@ PATHS = (
     "/dags/nightly_flights/graph?run=manual__failing&focus=load&depth=1",
     "/dags/nightly_flights/runs",
     "/dags/nightly_flights/runs?state=failed&type=manual",
+    "/dags/example_branching/unpause",
     "/dag_runs",
     "/dags/nightly_flights/runs/manual__failing",
     "/dags/nightly_flights/runs/manual__failing?view=graph",
@@ -262,7 +263,7 @@ def test_the_pause_switch_pauses_and_says_who_did_it(client, seed, database):
     seed.dag("d", SMALL, schedule="")
     csrf = csrf_of(client.get("/dags").text)
     answer = client.post("/dags/d/pause", data={"paused": "true", "csrf": csrf}, headers={"Accept": "application/json"})
-    assert answer.get_json() == {"dag_id": "d", "is_paused": True}
+    assert answer.get_json() == {"dag_id": "d", "is_paused": True, "said": "d is paused"}
     with database.read() as tx:
         rows = tx.execute(AuditEntry.__table__.select()).all()
     assert [(row.actor, row.via, row.action, row.dag_id) for row in rows] == [("admin", "ui", "dag.pause", "d")]

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 from tradewind.errors import NotFound
 from tradewind.metadata.dags import DagRow, count_dags, get_dag, list_dags, load_source
 from tradewind.metadata.views.versions import find_version_id, find_versions
-from webui.actions import pause_dag
+from webui.actions import pause_dag, unpause_dag
 from webui.api.dag_shapes import dag_details_shape, dag_shape, full_dags
 from webui.api.query import PAGING, body, boolean, number, one_of, page, refuse, takes, text
 from webui.auth.guard import needs
@@ -66,7 +66,10 @@ def patch_dag(dag_id: str) -> Response:
     sent = body({"is_paused": bool})
     if sent.get("is_paused") is None:
         refuse("A DAG has one thing that can be changed here: send {'is_paused': true} or false.")
-    pause_dag(dag_id, sent["is_paused"], via="rest_api")
+    if sent["is_paused"]:
+        pause_dag(dag_id, via="rest_api")
+    else:
+        unpause_dag(dag_id, via="rest_api")
     return dag(dag_id)
 
 

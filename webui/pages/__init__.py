@@ -22,6 +22,7 @@ from webui.pages import (
     runs,
     task,
     trigger,
+    unpause,
 )
 
 
@@ -37,6 +38,7 @@ def all_pages() -> list[Blueprint]:
         task,
         code,
         trigger,
+        unpause,
         operate,
         replay,
         backfills,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from flask import Blueprint, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from tradewind.metadata.views.dag_list import (
@@ -18,7 +18,7 @@ from tradewind.metadata.views.dag_list import (
     list_dag_lines,
     newest_runs,
 )
-from webui.actions import pause_dag
+from webui.actions import foresee, pause_dag, unpause_dag
 from webui.auth.guard import needs
 from webui.formats import between
 from webui.web import now, page_args, web
@@ -91,10 +91,18 @@ def run_bars(runs: list[RunBar], slots: int = BARS) -> list[Bar]:
 @pages.post("/dags/<dag_id>/pause", endpoint="pause")
 @needs("user")
 def pause(dag_id: str) -> ResponseReturnValue:
-    paused = request.form.get("paused", "") == "true"
-    pause_dag(dag_id, paused)
-    if request.headers.get("Accept", "").startswith("application/json"):
-        return jsonify(dag_id=dag_id, is_paused=paused)
+    is_script = request.headers.get("Accept", "").startswith("application/json")
+    if request.form.get("paused", "") == "true":
+        pause_dag(dag_id)
+        said = f"{dag_id} is paused"
+    elif foresee(dag_id).count > 1:  # that many at once are seldom meant
+        ask = url_for("unpause.unpause", dag_id=dag_id)
+        return jsonify(dag_id=dag_id, is_paused=True, ask=ask) if is_script else redirect(ask)
+    else:
+        said = f"{dag_id} runs on its schedule: {unpause_dag(dag_id).missed}"
+    if is_script:
+        return jsonify(dag_id=dag_id, is_paused=request.form.get("paused") == "true", said=said)
+    flash(f"{said}.")
     return redirect(back_to(url_for("dag_list.dags")))
 
 

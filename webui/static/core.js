@@ -114,9 +114,10 @@ document.addEventListener("submit", async (event) => {
     const answer = await get(form.action, { method: "POST", body: new FormData(form), headers: { Accept: "application/json" } });
     const said = await answer.json();
     if (!answer.ok) throw new Error(said.detail);
+    if (said.ask) return void location.assign(said.ask);
     button.setAttribute("aria-checked", String(!said.is_paused));
     $("[name=paused]", form).value = String(!said.is_paused);
-    toast(said.is_paused ? `${said.dag_id} is paused` : `${said.dag_id} runs on its schedule`);
+    toast(said.said);
     refresh(location.href, true);
   } catch (error) {
     toast(error.message || "That did not work", true);
