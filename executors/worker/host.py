@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
+from executors.runner.linux import start_tick
 from executors.runner.supervisor import Supervisor
 from executors.worker.link import LinkLost, WorkerLink
 from executors.worker.talk import WorkerFacts
@@ -158,6 +159,12 @@ class WorkerHost:
         with self._changed:
             self._is_draining = self._has_news = True
             self._offered.clear()
+            self._changed.notify_all()
+
+    def resume(self) -> None:
+        """Take work again after :meth:`drain`."""
+        with self._changed:
+            self._is_draining, self._has_news, self._must_look = False, True, True
             self._changed.notify_all()
 
     def wait_idle(self, timeout_seconds: float | None = None) -> bool:
@@ -401,4 +408,5 @@ class WorkerHost:
             queues=self._queues,
             slots=self._slots,
             is_draining=self.is_draining,
+            born=start_tick(os.getpid()),
         )

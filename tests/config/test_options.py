@@ -17,6 +17,7 @@ ALL = [(section, name, info) for section, cls in SECTIONS.items() for name, info
 EXAMPLE = Path(__file__).parents[2] / "airflow.cfg.example"
 
 OURS = {
+    ("celery", "worker_stop_seconds"),
     ("core", "xcom_max_inline_bytes"),
     ("core", "xcom_object_store"),
     ("database", "statement_timeout_seconds"),

@@ -10,6 +10,7 @@ from typing import Final
 
 from tradewind.cli.assets import ASSETS
 from tradewind.cli.backfill import BACKFILL
+from tradewind.cli.celery import CELERY
 from tradewind.cli.dags import DAGS
 from tradewind.cli.db import DB
 from tradewind.cli.hitl import HITL
@@ -25,6 +26,7 @@ TREE: Final[Tree] = {
     "tasks": TASKS,
     "backfill": BACKFILL,
     "assets": ASSETS,
+    "celery": CELERY,
     "db": DB,
     "variables": VARIABLES,
     "connections": CONNECTIONS,

@@ -273,8 +273,9 @@ class Celery:
     worker_stop_seconds: float = option(
         "60",
         number(),
-        "Seconds that the tasks of a worker may go on once it is told to stop. What still runs then is ended, and started"
-        " again by others. Give more to whatever would kill the worker: TimeoutStopSec of systemd, a pod's grace period.",
+        "Seconds that the tasks of a worker may go on once it is told to stop. What still runs then is ended, and"
+        " started again by others. Give more to whatever would kill the worker: TimeoutStopSec of systemd, or a pod's"
+        " grace period.",
     )
 
 

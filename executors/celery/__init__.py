@@ -1,0 +1,1 @@
+"""Running attempts on many machines: a real Celery application, whose messages are doorbells and no more."""
