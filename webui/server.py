@@ -8,23 +8,30 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
+from collections.abc import Mapping
+from datetime import timedelta
 from types import FrameType
 from typing import Any, Final
 
 import waitress
 from flask import Flask
 
+from tradewind import __version__
 from tradewind.config import Config
-from tradewind.errors import TradewindError
+from tradewind.errors import TradewindError, UsageError
 from tradewind.metadata.database import Database
+from tradewind.metadata.presence import Presence
 from webui.app import create_app
 from webui.settings import STREAMS_PER_PROCESS
 from webui.web import Web
 
 STATEMENT_TIMEOUT_SECONDS: Final = 10.0
 """No page may keep the database busy for longer."""
+MAX_WORKER_BODY: Final = 65 << 20
+"""A little more than what ``executors.worker.http_wire`` allows, so that it can say what is wrong."""
 
 log: Final = logging.getLogger("tradewind.webui")
 _M_ARENA_MAX: Final = -8  # of mallopt(3)
@@ -40,14 +47,15 @@ def serve(config: Config, *, shares_port: bool = False) -> None:
     Raises:
         TradewindError: the port is taken, or the address cannot be listened at.
     """
+    certificate = find_certificate(config)
     check_port(config.api.host, config.api.port, shares_port=shares_port)
     _save_memory()
     app = create_app(config, _database(config))
     warm(app)
-    if config.api.workers == 1 or sys.platform == "win32":
+    if sys.platform == "win32" or (config.api.workers == 1 and not certificate):  # waitress speaks no HTTPS
         _serve_in_this_process(app, config, shares_port)
     else:
-        _serve_in_many(app, config, shares_port)
+        _serve_in_many(app, config, shares_port, certificate)
 
 
 def _save_memory() -> None:
@@ -88,6 +96,35 @@ def check_port(host: str, port: int, *, shares_port: bool = False) -> None:
     _bind(host, port, shares_port).close()
 
 
+def find_certificate(config: Config) -> dict[str, str]:
+    """Return what gunicorn must know to speak HTTPS; nothing when it is to speak HTTP.
+
+    Raises:
+        UsageError: one of the files is missing or cannot be read, or they do not belong together.
+    """
+    cert, key = config.api.ssl_cert, config.api.ssl_key
+    if cert is None and key is None:
+        return {}
+    if cert is None or key is None or sys.platform == "win32":
+        raise UsageError(
+            "HTTPS needs both [api] ssl_cert and [api] ssl_key, and does not work on Windows. Set both, or none, and "
+            "put a proxy that speaks HTTPS before the web server."
+        )
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key, password=_no_password)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise UsageError(
+            f"[api] ssl_cert is {cert}, [api] ssl_key is {key}, and they cannot be used: "
+            f"{getattr(error, 'strerror', None) or error}. Name PEM files, readable by this account, that belong together,"
+            " the key without a password."
+        ) from error
+    return {"certfile": str(cert), "keyfile": str(key)}
+
+
+def _no_password() -> str:
+    raise ValueError("the key has a password")
+
+
 def _bind(host: str, port: int, shares_port: bool) -> socket.socket:
     """Return a socket at this address that does not listen yet."""
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
@@ -116,7 +153,8 @@ def _serve_in_this_process(app: Flask, config: Config, shares_port: bool) -> Non
         **place,
         threads=config.api.threads + STREAMS_PER_PROCESS,
         connection_limit=1000,
-        max_request_body_size=4 << 20,
+        # Kept on disk while it comes, whoever sends it: larger only where workers may send what their tasks leave.
+        max_request_body_size=MAX_WORKER_BODY if config.workers.token else 4 << 20,
         ident=None,
     )
 
@@ -129,11 +167,24 @@ def _serve_in_this_process(app: Flask, config: Config, shares_port: bool) -> Non
         signal.signal(signal.SIGINT, stop)
     gc.collect()
     gc.freeze()
-    server.run()
+    presence = _presence(app)
+    presence.start()
+    try:
+        server.run()
+    finally:
+        presence.stop()
 
 
-def _serve_in_many(app: Flask, config: Config, shares_port: bool) -> None:
-    """A master with several workers, for more readers than one process can serve."""
+def _presence(app: Flask) -> Presence:
+    """Return the lease of a process that serves, for those who ask who is there, an upgrade above all."""
+    state: Web = app.extensions["tradewind"]
+    lease = timedelta(seconds=state.config.scheduler.lease_seconds)
+    made = app.extensions["tradewind.presence"] = Presence(state.db, "webserver", lease, {"version": __version__})
+    return made
+
+
+def _serve_in_many(app: Flask, config: Config, shares_port: bool, certificate: Mapping[str, str]) -> None:
+    """A master with several workers, for more readers than one process can serve, and for HTTPS."""
     from gunicorn.app.base import BaseApplication  # does not exist on Windows
 
     host = f"[{config.api.host}]" if ":" in config.api.host else config.api.host
@@ -155,6 +206,8 @@ def _serve_in_many(app: Flask, config: Config, shares_port: bool) -> None:
         "proc_name": "tradewind webserver",
         "pre_fork": _before_fork,
         "post_fork": _after_fork,
+        "worker_exit": _before_end,
+        **certificate,
     }
 
     class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -177,5 +230,13 @@ def _before_fork(_arbiter: Any, _worker: Any) -> None:
 
 def _after_fork(_arbiter: Any, worker: Any) -> None:
     """Give each worker database connections of its own; none was opened before the fork, but be sure of it."""
-    state: Web = worker.app.wsgi().extensions["tradewind"]
+    app: Flask = worker.app.wsgi()
+    state: Web = app.extensions["tradewind"]
     state.db.engine.dispose(close=False)
+    _presence(app).start()
+
+
+def _before_end(_arbiter: Any, worker: Any) -> None:
+    presence: Presence | None = worker.app.wsgi().extensions.get("tradewind.presence")
+    if presence is not None:
+        presence.stop()
