@@ -19,6 +19,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from executors.base import Executor
+from executors.runner.linux import start_tick
 from scheduler import callbacks, memory
 from scheduler.advance import Advancer, Step
 from scheduler.assets import look_at_consumers
@@ -27,7 +28,7 @@ from scheduler.doorbell import Doorbell
 from scheduler.fire import DAG_TIMERS, handle
 from scheduler.held import Lanes
 from scheduler.plan import Policy
-from scheduler.recovery import end_dead, take_up
+from scheduler.recovery import Patience, end_dead, take_up
 from scheduler.versions import VersionCache
 from tradewind import faults
 from tradewind.health.pulse import UNWATCHED, Part
@@ -37,6 +38,7 @@ from tradewind.metadata.backfills import TIMER as BACKFILL
 from tradewind.metadata.clock import DatabaseClock
 from tradewind.metadata.database import DATABASE_ERRORS, Database, in_words, ring
 from tradewind.metadata.inbox import InboxRow
+from tradewind.metadata.processes import BORN
 from tradewind.metadata.timers import TimerRow
 from tradewind.model.orders import AttemptEnded, AttemptOrder, Fact
 
@@ -84,7 +86,7 @@ class Scheduler:
         self._default_executor: Final = default_executor
         self._stopping: Final = threading.Event()
         self._mailbox: Final[deque[Fact]] = deque()
-        self._submitted: set[UUID] = set()  # handed to an executor here, and not ended
+        self._submitted: set[UUID] = set()  # handed to a supervisor in this process, and not ended
         self._backfill_share: Final = policy.backfill_share
         self._versions: Final = VersionCache()
         self._lanes: Final = Lanes(
@@ -105,6 +107,8 @@ class Scheduler:
         self._check_queued = True
         self._calls_wait = False  # for a place under the limits
         self._is_unsure = False  # an error left open what was committed
+        self._is_new = True  # until it has looked at what others left
+        self._patience: Final = Patience(lease)
         self._ready = threading.Event()
         self.on_fire: Callable[[], None] = lambda: None
         """Called after schedules went on: a timetable of the user's own may be out of coming runs. Returns at once."""
@@ -281,13 +285,24 @@ class Scheduler:
             self._bell.wake()
         if step.refused:
             self._bell.ring()
-        for name, executor in self._executors.items():
-            orders = [order for order in step.orders if order.executor == name]
-            if orders:
-                self._submitted.update(order.attempt_id for order in orders)
-                executor.submit(orders)
-            if step.cancel:
+        self._submit(step.orders)
+        if step.cancel:
+            for executor in self._executors.values():
                 executor.cancel(step.cancel)
+
+    def _submit(self, orders: Sequence[AttemptOrder]) -> None:
+        for name, executor in self._executors.items():
+            own = [order for order in orders if order.executor == name]
+            if own and executor.supervisor_id is not None:
+                self._submitted.update(order.attempt_id for order in own)
+            if own:
+                executor.submit(own)
+
+    def _find_unclaimed(self, tx: Connection) -> list[AttemptOrder]:
+        """Return what a scheduler that died may have committed and told nobody. Telling it twice changes nothing."""
+        far = [name for name, executor in self._executors.items() if executor.supervisor_id is None]
+        ids = attempts.list_unclaimed(tx, far)
+        return attempts.load_orders(tx, ids) if ids else []
 
     # --- leases ------------------------------------------------------------------------------------------------------
 
@@ -315,6 +330,7 @@ class Scheduler:
             "default_executor": self._default_executor,
             "executor_spellings": dict(self._lanes.spellings),
             "executor_limits": self._limits(),
+            BORN: start_tick(os.getpid()),
             **self.facts(),
         }
 
@@ -333,15 +349,20 @@ class Scheduler:
                 runs.release_claims(tx, self._id)
                 processes.revive(tx, self._id, now, self._lease)
                 for executor in self._executors.values():
-                    executor.cancel(list(self._submitted))  # they were reported lost, and may be running elsewhere
-            end_dead(tx, self._db.is_sqlite, now)
+                    if executor.supervisor_id is not None:  # those were reported lost, and may be running elsewhere
+                        executor.cancel(list(self._submitted))
+            dead = end_dead(tx, self._db.is_sqlite, now)
+            dead += self._patience.end_expired(tx, now, now if self._is_new else self._next_heartbeat)
             peers = processes.list_processes(tx, kind="scheduler", alive_at=now)
             self._advancer.has_peers = len(peers) > 1
             lost, adopted = take_up(tx, self._id, now, self._advancer.adopt)
             if self._is_unsure:
                 self._advancer.adopt(tx, runs.claimed_by(tx, self._id))
                 lost += attempts.report_disowned(tx, self._id, list(self._submitted), now)
-        self._is_unsure = False
+            must_say_again = self._is_new or self._is_unsure or any(one.kind == "scheduler" for one in dead)
+            waiting = self._find_unclaimed(tx) if must_say_again else []
+        self._submit(waiting)
+        self._is_unsure = self._is_new = False
         self.pulse.worked()
         self._next_heartbeat = now + self._lease / 3
         if lost or adopted:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Final
 from uuid import UUID
@@ -16,12 +17,19 @@ from uuid import UUID
 import psutil
 from sqlalchemy import Connection
 
+from executors.runner.linux import start_tick
 from tradewind.errors import MetadataError
 from tradewind.metadata import attempts, processes, runs
 from tradewind.metadata.database import Database
+from tradewind.metadata.processes import BORN, ProcessRecord
+from tradewind.metadata.worker_queue import KIND as WORKER
+
+log = logging.getLogger(__name__)
 
 ADOPT_LIMIT: Final = 200
 """Runs taken up in one step; the next step takes more."""
+RETURN_TIME: Final = timedelta(seconds=6)
+"""How long a worker may take to notice that the metadata DB is back, at most."""
 _PASSING: Final = "command "
 _PASSING_SECONDS: Final = 20.0
 
@@ -70,32 +78,38 @@ def _lock(file: IO[str]) -> bool:
     return True
 
 
-def end_dead(tx: Connection, is_sqlite: bool, now: datetime) -> list[UUID]:
-    """End the leases of processes that are seen to be dead, instead of waiting until they run out.
+def end_dead(tx: Connection, is_sqlite: bool, now: datetime) -> list[ProcessRecord]:
+    """End the leases of processes that are seen to be dead, instead of waiting until they run out; return them.
 
     Seen to be dead are processes of this host whose pid is gone or was given to another process since; and on SQLite,
     whose lock we hold, every other scheduler.
     """
     dead = [
-        process.id
+        process
         for process in processes.list_processes(tx, alive_at=now)
         if (is_sqlite and process.kind == "scheduler" and process.pid != os.getpid())
-        or (process.hostname == socket.gethostname() and not _is_running(process.pid, process.started_at))
+        or (process.hostname == socket.gethostname() and not _is_running(process))
     ]
-    processes.mark_ended(tx, dead, now)
+    processes.mark_ended(tx, [process.id for process in dead], now)
     return dead
 
 
-def _is_running(pid: int, registered_at: datetime) -> bool:
+def _is_running(process: ProcessRecord) -> bool:
+    born = process.info.get(BORN)
+    if born is not None:  # counted by the kernel, so that it holds whatever the clocks of hosts say
+        return bool(start_tick(process.pid) == born)
     try:
         # A process that began after the row was written is another one that got the same pid.
-        return psutil.Process(pid).create_time() <= registered_at.timestamp() + 1
+        return psutil.Process(process.pid).create_time() <= process.started_at.timestamp() + 1
     except psutil.NoSuchProcess:
         return False
 
 
 def take_up(
-    tx: Connection, holder: UUID, now: datetime, adopt: Callable[[Connection, list[int]], None]
+    tx: Connection,
+    holder: UUID,
+    now: datetime,
+    adopt: Callable[[Connection, list[int]], None],
 ) -> tuple[int, int]:
     """Report attempts whose supervisor is gone, and claim running runs that nobody holds.
 
@@ -106,3 +120,29 @@ def take_up(
     claimed = runs.claim_running(tx, holder, now, ADOPT_LIMIT)
     adopt(tx, claimed)
     return lost, len(claimed)
+
+
+class Patience:
+    """When may a lease that has run out be taken for a death? Not while this scheduler itself was away.
+
+    A scheduler that could not reach the metadata DB, or stood still, cannot tell whether the others could: it waits
+    until they have had the time to give a sign of life. Else an hour of maintenance would cost every task that ran.
+    """
+
+    def __init__(self, lease: timedelta) -> None:
+        self._lease: Final = lease
+        self._until: datetime | None = None
+
+    def end_expired(self, tx: Connection, now: datetime, beat_was_due: datetime) -> list[ProcessRecord]:
+        """End the leases that have run out, and return their processes; none while there is reason for patience.
+
+        Args:
+            beat_was_due: when this scheduler meant to look: a third of a lease after it looked last.
+        """
+        if now - beat_was_due > self._lease * 2 / 3:  # then its own lease had run out
+            self._until = now + max(self._lease / 3, RETURN_TIME)
+            log.info("this scheduler was away; it gives others until %s for a sign of life", self._until.isoformat())
+        if self._until is not None and now < self._until:
+            return []
+        self._until = None
+        return processes.end_expired(tx, ("scheduler", WORKER), now)

@@ -408,5 +408,6 @@ class WorkerHost:
             queues=self._queues,
             slots=self._slots,
             is_draining=self.is_draining,
+            machine=socket.gethostname(),
             born=start_tick(os.getpid()),
         )

@@ -16,12 +16,11 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Connection
 
+from executors.bundles.folders import BundleFolders
 from executors.control_plane import SqlControlPlane
 from executors.runner.desk import ControlPlaneDesk, Desk
 from executors.runner.protocol import Answer, Refused
 from executors.worker.talk import (
-    CONTENT_AT_ONCE,
-    FILES_AT_ONCE,
     TALK_VERSION,
     Answered,
     Ask,
@@ -51,7 +50,7 @@ from tradewind.metadata import bundles, worker_queue
 from tradewind.metadata.attempts import Timeouts, load_orders
 from tradewind.metadata.clock import DatabaseClock
 from tradewind.metadata.database import Database
-from tradewind.model.bundles import encode_manifest
+from tradewind.model.bundles import CONTENT_AT_ONCE, FILES_AT_ONCE, encode_manifest
 from tradewind.model.orders import AttemptOrder, Fact
 from tradewind.model.states import AttemptState
 
@@ -69,7 +68,9 @@ class Serving:
         """
         self._database: Final = database
         self._plane: Final = SqlControlPlane(database, config, environ)
-        self.desk: Final[Desk] = ControlPlaneDesk(self._plane, config.core.dags_folder.absolute())
+        self.desk: Final[Desk] = ControlPlaneDesk(
+            self._plane, config.core.dags_folder.absolute(), BundleFolders(config)
+        )
         self._lease: Final = timedelta(seconds=config.scheduler.lease_seconds)
         self._clock: DatabaseClock | None = None
         self._timeouts: Final = Timeouts()
@@ -116,7 +117,7 @@ class Serving:
             worker_queue.begin_lease(
                 tx,
                 worker_id,
-                hostname=facts.hostname,
+                hostname=facts.machine or facts.hostname,
                 pid=facts.pid,
                 now=self._synchronised().now(),
                 lease=self._lease,

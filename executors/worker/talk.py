@@ -16,21 +16,20 @@ from tradewind.model.orders import AttemptOrder, Fact
 
 TALK_VERSION: Final = 1
 """Grows when a message changes its meaning. A control plane answers this version and the one before it."""
-FILES_AT_ONCE: Final = 200
-CONTENT_AT_ONCE: Final = 2**22
-"""Bytes of files that are asked for in one message; a larger file comes alone."""
 
 
 class WorkerFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a worker is, for people and for those who look for somebody to run a task."""
 
-    hostname: str
+    hostname: str  # how people call it: the name of its machine, unless it was given another
     pid: int
     version: str  # of Tradewind
     executor: str  # whose attempts it runs
     queues: tuple[str, ...]
     slots: int  # how many attempts it runs at once
     is_draining: bool = False  # it ends what it runs, and takes no more
+    machine: str = ""  # the name of its machine
+    born: int | None = None  # the tick of its host's kernel at which it began; with the pid it names just this process
 
 
 class Register(msgspec.Struct, frozen=True, omit_defaults=True, tag="register"):
@@ -89,8 +88,8 @@ class GetManifest(msgspec.Struct, frozen=True, omit_defaults=True, tag="manifest
 
 
 class GetContents(msgspec.Struct, frozen=True, omit_defaults=True, tag="contents"):
-    """Files of such a bundle are wanted, by their digests; at most :data:`FILES_AT_ONCE`, or one that is larger than
-    :data:`CONTENT_AT_ONCE`. Answered by :class:`Contents`."""
+    """Files of such a bundle are wanted, by their digests; not more than ``tradewind.model.bundles`` lets be asked for
+    at once. Answered by :class:`Contents`."""
 
     worker_id: UUID
     bundle: str

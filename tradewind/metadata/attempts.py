@@ -195,16 +195,25 @@ def _order(m: RowMapping, execution_timeout_seconds: float | None) -> AttemptOrd
     )
 
 
-def report_lost(tx: Connection, now: datetime, limit: int = 500) -> int:
-    """Tell the runs of attempts whose supervisor's lease is over that they are lost. Returns how many.
+def list_unclaimed(tx: Connection, executors: Collection[str]) -> list[UUID]:
+    """Return the attempts of some executors that nobody has claimed, the oldest first."""
+    if not executors:
+        return []
+    query = (
+        select(Attempt.id)
+        .where(Attempt.state == AttemptState.QUEUED, Attempt.executor.in_(executors))
+        .order_by(Attempt.queued_at, Attempt.id)
+    )
+    return list(tx.execute(query).scalars())
 
-    Safe to repeat and to run in several schedulers: the message has a natural key.
+
+def report_lost(tx: Connection, now: datetime, limit: int = 500) -> int:
+    """Tell the runs of attempts whose supervisor's lease was ended that they are lost. Returns how many.
+
+    A lease that has run out must be ended first (``processes.end_expired``): a supervisor that still lives is told so,
+    and kills what it runs. Safe to repeat and to run in several schedulers: the message has a natural key.
     """
-    alive = (
-        select(Process.id).where(
-            Process.id == Attempt.supervisor_id, Process.ended_at.is_(None), Process.expires_at > now
-        )
-    ).correlate(Attempt)
+    alive = select(Process.id).where(Process.id == Attempt.supervisor_id, Process.ended_at.is_(None)).correlate(Attempt)
     rows = tx.execute(
         select(Attempt.id, Attempt.fence, Attempt.run_pk)
         .where(

@@ -21,6 +21,7 @@ from tradewind.metadata.models import Attempt, Base, DagRun, RunEvent, TaskInsta
 from tradewind.metadata.timers import TimerRow, clear_timers, set_timers
 from tradewind.metadata.upsert import upsert_rows
 from tradewind.metadata.waits import NewWait, drop_waits, put_waits
+from tradewind.metadata.worker_queue import ring_workers
 from tradewind.model.events import Event
 from tradewind.model.orders import AssetChange, AttemptEnded, AttemptStarted, Outcome, XComValue
 from tradewind.model.states import AttemptState, RunState
@@ -290,6 +291,7 @@ def _write_attempts(tx: Connection, changes: Sequence[RunChange], now: datetime)
     if cancelled:
         _drop_unclaimed(tx, [row["b_id"] for row in cancelled], now)
         tx.execute(_CANCEL_ATTEMPT, cancelled)
+        ring_workers(tx)
 
 
 def _drop_unclaimed(tx: Connection, ids: Sequence[UUID], now: datetime) -> None:

@@ -19,6 +19,10 @@ SCHEMA: Final = "schema"
 """In ``info``: the newest revision of the schema that the code of the process knows. Missing: older than 0013."""
 
 
+BORN: Final = "born"
+"""What ``info`` calls the tick of its host's kernel at which a process began: with the pid it names just that one."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessRecord:
     """One process and its lease."""
@@ -61,7 +65,7 @@ def register(
             started_at=now,
             heartbeat_at=now,
             expires_at=now + lease,
-            info=_with_schema(info),
+            info=with_schema(info),
         )
     )
 
@@ -74,7 +78,7 @@ def heartbeat(
     Args:
         info: what the process says of itself from now on. None: as before.
     """
-    told = {} if info is None else {"info": _with_schema(info)}
+    told = {} if info is None else {"info": with_schema(info)}
     result = tx.execute(
         update(Process)
         .where(Process.id == process_id, Process.ended_at.is_(None))
@@ -83,7 +87,8 @@ def heartbeat(
     return result.rowcount == 1
 
 
-def _with_schema(info: Mapping[str, Any]) -> dict[str, Any]:
+def with_schema(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a process says of itself, with the schema that it was written for."""
     return {**info, SCHEMA: HEAD}
 
 
@@ -98,6 +103,23 @@ def mark_ended(tx: Connection, ids: Sequence[UUID], now: datetime) -> None:
     """End leases at once: the process stopped, or was seen to be dead."""
     if ids:
         tx.execute(update(Process).where(Process.id.in_(ids), Process.ended_at.is_(None)).values(ended_at=now))
+
+
+def end_expired(tx: Connection, kinds: Sequence[str], now: datetime) -> list[ProcessRecord]:
+    """End the leases of processes of some kinds that gave no sign of life in time, and return them.
+
+    From here on such a process is dead for everybody, and hears so with its next sign of life. One that gives it at
+    this very moment is passed over.
+    """
+    query = (
+        select(*_COLUMNS)
+        .where(Process.kind.in_(kinds), Process.ended_at.is_(None), Process.expires_at <= now)
+        .order_by(Process.id)
+        .with_for_update(skip_locked=True)
+    )
+    found = [ProcessRecord(*row) for row in tx.execute(query)]
+    mark_ended(tx, [process.id for process in found], now)
+    return found
 
 
 def list_processes(tx: Connection, *, kind: str | None = None, alive_at: datetime | None = None) -> list[ProcessRecord]:

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Update, exists, select, update
+from sqlalchemy import Connection, Update, exists, select, text, update
 
 from tradewind.metadata.database import CHANNEL
 from tradewind.metadata.inbox import fact_message, send
 from tradewind.metadata.models import Attempt, DagRun, Process
+from tradewind.metadata.processes import with_schema
 from tradewind.metadata.upsert import insert_missing
 from tradewind.model.orders import AttemptEnded, Fact, Outcome
 from tradewind.model.states import AttemptState
@@ -24,6 +25,12 @@ KIND: Final = "worker"
 """What rows of ``process`` say of workers."""
 WORKERS_CHANNEL: Final = f"{CHANNEL}_workers"
 """The PostgreSQL NOTIFY channel on which workers are told that attempts are not wanted any more."""
+
+
+def ring_workers(tx: Connection) -> None:
+    """Have workers look at the metadata DB as soon as the transaction commits: some of their work is not wanted."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(text("SELECT pg_notify(:channel, '')"), {"channel": WORKERS_CHANNEL})
 
 
 def begin_lease(
@@ -39,7 +46,7 @@ def begin_lease(
     """Announce a worker. Saying it twice changes nothing."""
     row = {
         "id": worker_id, "kind": KIND, "hostname": hostname, "pid": pid, "started_at": now, "heartbeat_at": now,
-        "expires_at": now + lease, "ended_at": None, "info": dict(info),
+        "expires_at": now + lease, "ended_at": None, "info": with_schema(info),
     }  # fmt: skip
     insert_missing(tx, Process, [row])
 
@@ -49,7 +56,7 @@ def extend_lease(tx: Connection, worker_id: UUID, now: datetime, lease: timedelt
     result = tx.execute(
         update(Process)
         .where(Process.id == worker_id, Process.kind == KIND, Process.ended_at.is_(None))
-        .values(heartbeat_at=now, expires_at=now + lease, info=dict(info))
+        .values(heartbeat_at=now, expires_at=now + lease, info=with_schema(info))
     )
     return result.rowcount == 1
 
