@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from executors.base import ExecutorHost, Report
+from executors.bundles.folders import BundleFolders
 from executors.control_plane import ControlPlane
 from executors.runner.desk import ControlPlaneDesk
 from executors.runner.supervisor import Supervisor
@@ -33,7 +34,7 @@ class LocalExecutor:
         self.name = name
         self.supervisor_id: UUID | None = supervisor_id
         self._parallelism = config.core.parallelism
-        desk = ControlPlaneDesk(control_plane, config.core.dags_folder.absolute())
+        desk = ControlPlaneDesk(control_plane, config.core.dags_folder.absolute(), BundleFolders(config))
         self._supervisor = Supervisor(config, desk, environ)
 
     def start(self, report: Report) -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from executors.bundles.folders import BundleFolders
 from executors.control_plane import ControlPlane
 from executors.runner.protocol import (
     Answer,
@@ -33,7 +34,7 @@ from executors.runner.protocol import (
     Text,
     XComs,
 )
-from executors.runner.warm_file import Source
+from executors.runner.source import Source
 from tradewind.errors import TradewindError
 from tradewind.model.bundles import Manifest
 from tradewind.model.orders import AttemptOrder
@@ -68,23 +69,33 @@ class FileStore(Protocol):
 class FileDesk:
     """The half of a :class:`Desk` that finds DAG files: on the disk, else in a store of them."""
 
-    def __init__(self, files: FileStore, dag_folder: Path) -> None:
+    def __init__(self, files: FileStore, dag_folder: Path, bundles: BundleFolders | None = None) -> None:
         """
         Args:
             dag_folder: where DAG files are; those outside it are known by their absolute paths.
+            bundles: where it is as it was when runs began; None: here nothing is run for them.
         """
-        self._files, self._dag_folder = files, dag_folder
+        self._files, self._dag_folder, self._bundles = files, dag_folder, bundles
 
     def find_source(self, order: AttemptOrder) -> Source | str:
         """Return the DAG file as it was when the run was made; or, in words, why it cannot be had.
 
         It is read from the disk when it still says the same, else from the version that the run was made with.
         """
-        path = self._dag_folder / order.file_path
+        folder, lock_path = self._dag_folder, ""
+        if order.bundle is not None and self._bundles is not None:
+            try:
+                found = self._bundles.find(order.bundle, self._files)
+            except Exception as error:
+                log.exception("Bundle %s of DAG %s cannot be had.", order.bundle, order.dag_id)
+                said = str(error) if isinstance(error, TradewindError) else f"{type(error).__name__}: {error}"
+                return f"The DAG folder as it was when the run began cannot be had: {said}"
+            folder, lock_path = found.path, str(found.lock_path)
+        path = folder / order.file_path
         with suppress(OSError):
             text = path.read_bytes()
             if source_digest(text) == order.source_digest:
-                return Source(path, text)
+                return Source(path, text, folder, lock_path)
         try:
             text = self._files.load_source(order.version_id)
         except Exception as error:
@@ -93,18 +104,18 @@ class FileDesk:
                 f"The DAG file {order.file_path} has changed or is gone since the run was made, and its text at that "
                 f"time cannot be read: {type(error).__name__}: {error}"
             )
-        return Source(path, text)
+        return Source(path, text, folder, lock_path)
 
 
 class ControlPlaneDesk(FileDesk):
     """A :class:`Desk` that answers from a control plane in this process."""
 
-    def __init__(self, control_plane: ControlPlane, dag_folder: Path) -> None:
+    def __init__(self, control_plane: ControlPlane, dag_folder: Path, bundles: BundleFolders | None = None) -> None:
         """
         Args:
-            dag_folder: where DAG files are; those outside it are known by their absolute paths.
+            dag_folder, bundles: as those of :class:`FileDesk`.
         """
-        super().__init__(control_plane, dag_folder)
+        super().__init__(control_plane, dag_folder, bundles)
         self._control_plane = control_plane
 
     def answer(self, order: AttemptOrder, request: Request) -> Answer:

@@ -20,7 +20,8 @@ from typing import Final
 
 from executors.runner.base_link import BaseProcess
 from executors.runner.links import KeeperLink, Watcher
-from executors.runner.warm_file import FileKey, OnPlaced, Placement, Source, WarmFile
+from executors.runner.source import Source
+from executors.runner.warm_file import FileKey, OnPlaced, Placement, WarmFile
 from tradewind.model.orders import AttemptOrder
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,6 @@ class Keepers:
         find_source: FindSource,
         base: BaseProcess,
         *,
-        dags_folder: str,
         max_warm: int,
         import_timeout_seconds: float,
         renew_seconds: float,
@@ -53,7 +53,7 @@ class Keepers:
             renew_seconds: a warm process older than this is replaced by a new one, while it goes on serving.
         """
         self._loop, self._watcher, self._find_source, self._base = loop, watcher, find_source, base
-        self._dags_folder, self._import_timeout = dags_folder, import_timeout_seconds
+        self._import_timeout = import_timeout_seconds
         self._max_warm, self._renew_seconds = max_warm, renew_seconds
         self._files: dict[FileKey, WarmFile] = {}
         self._retired: set[KeeperLink] = set()  # take nothing new; end with the last attempt that they have
@@ -68,7 +68,7 @@ class Keepers:
 
     def place(self, order: AttemptOrder, on_placed: OnPlaced) -> None:
         """Find where the attempt can be run; ``on_placed`` is called now or later."""
-        key = (order.file_path, order.source_digest)
+        key = (order.file_path, order.source_digest, order.bundle)
         file = self._files.get(key)
         if file is not None and file.is_outdated(order):
             self._retire(self._files.pop(key))
@@ -136,7 +136,7 @@ class Keepers:
             self._loop, ours, self._watcher, partial(self._ready, key, file), partial(self._gone, key, file)
         )
         base.spawn(theirs)
-        file.keeper.load(str(found.path), found.text, self._dags_folder, self._import_timeout)
+        file.keeper.load(found, self._import_timeout)
         limit = self._import_timeout + IMPORT_MARGIN_SECONDS
         self._loop.call_later(limit, self._give_up_import, key, file, file.keeper)
 
@@ -173,9 +173,9 @@ class Keepers:
     def _placement(self, file: WarmFile) -> Placement | str:
         assert file.source is not None
         if file.keeper is not None:
-            return Placement(file.keeper, str(file.source.path), None)
+            return Placement(file.keeper, file.source, is_cold=False)
         try:
-            return Placement(self._base.link(), str(file.source.path), file.source.text)
+            return Placement(self._base.link(), file.source, is_cold=True)
         except OSError as error:
             return f"The base process could not be started: {error}"
 

@@ -22,6 +22,7 @@ from executors.runner.protocol import (
     Setup,
     Spawn,
 )
+from executors.runner.source import Source
 
 _decoder: Final = msgspec.msgpack.Decoder(FromKeeper)
 
@@ -65,9 +66,9 @@ class KeeperLink:
         """Say what holds for every DAG file: for the base process, before anything else."""
         self.peer.send(Setup(PROTOCOL_VERSION, dict(defaults)))
 
-    def load(self, path: str, source: bytes, dags_folder: str, timeout_seconds: float) -> None:
+    def load(self, source: Source, timeout_seconds: float) -> None:
         """Have a DAG file imported; ``on_ready`` or ``on_gone`` will be called."""
-        self.peer.send(Load(path, source, dags_folder, timeout_seconds))
+        self.peer.send(Load(str(source.path), source.text, str(source.folder), timeout_seconds, source.lock_path))
 
     def run(self, slot: int, channel: socket.socket) -> None:
         """Have a task process forked that holds ``channel``, which is given away."""

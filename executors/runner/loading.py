@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from executors.bundles.holding import hold
 from executors.runner import linux
 from executors.runner.protocol import FileStamp, Load
 from tradewind import compat
@@ -74,6 +75,7 @@ def load_for_keeping(command: Load) -> Kept:
         The file; or why it cannot be kept, in which case this process must end: what a failed import leaves behind,
         and threads, which a fork would cut off in the middle of anything, are not to be inherited.
     """
+    hold(command.lock_path)
     newest, nobody = next(reversed(sys.modules)), _Nobody()
     try:
         with reach.reading_from(nobody):

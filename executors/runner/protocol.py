@@ -23,7 +23,7 @@ from tradewind.sdk.channel import ConnectionData, FoundXCom, PreviousRun
 from tradewind.sdk.run_questions import RunAnswer, RunQuestion
 from tradewind.xcom.policy import XComPolicy
 
-PROTOCOL_VERSION: Final = 2
+PROTOCOL_VERSION: Final = 3
 
 
 class _Message(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, tag=True):
@@ -55,6 +55,7 @@ class Load(_Message, frozen=True):
     source: bytes
     dags_folder: str
     timeout_seconds: float
+    lock_path: str = ""  # held from then on, so that the DAG folder stays
 
 
 class Spawn(_Message, frozen=True):
@@ -132,6 +133,7 @@ class Begin(_Message, frozen=True):
     memory_limit_bytes: int = 0  # 0: none
     sensitive_names: tuple[str, ...] = ()  # names that sound secret, beside the usual ones
     hide_sensitive: bool = True  # mask values by their names
+    lock_path: str = ""  # held when the file is imported, so that the DAG folder stays
 
 
 class XComs(_Message, frozen=True):

@@ -15,17 +15,19 @@ from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
 from executors.base import Report
+from executors.logs.credentials import connections_of
+from executors.logs.outgoing import TaskLogs, open_task_logs
 from executors.runner.attempts import Attempts
 from executors.runner.base_link import BaseProcess
 from executors.runner.desk import Desk
 from executors.runner.environment import task_environment
 from executors.runner.keepers import Keepers
-from executors.runner.log_paths import attempt_log_path, callback_log_path
 from executors.runner.protocol import PROTOCOL_VERSION, Answer, Begin, Request
-from executors.runner.warm_file import Placement, Source
+from executors.runner.source import Source
+from executors.runner.warm_file import Placement
 from tradewind.config import Config
 from tradewind.errors import Conflict
-from tradewind.model.orders import AttemptOrder, Fact
+from tradewind.model.orders import AttemptEnded, AttemptOrder, Fact
 from tradewind.sdk.defaults import Defaults
 from tradewind.xcom.policy import XComPolicy
 
@@ -54,8 +56,10 @@ class Supervisor:
             desk: answers what tasks ask.
             environ: from which the environment of tasks is made; None: that of this process.
         """
-        self._config, self._dag_folder = config, config.core.dags_folder.absolute()
+        self._config = config
         self._desk = desk
+        self._find_connection = connections_of(desk, os.environ if environ is None else environ)
+        self._logs: TaskLogs | None = None
         environment = task_environment(
             os.environ if environ is None else environ, config.database.sql_alchemy_conn, marker=uuid4().hex
         )
@@ -80,7 +84,6 @@ class Supervisor:
             self._attempts,
             self._find_source,
             BaseProcess(self._loop, self._attempts, environment, asdict(Defaults.from_config(config))),
-            dags_folder=str(self._dag_folder),
             max_warm=config.workers.warm_dag_files,
             import_timeout_seconds=config.core.dagbag_import_timeout,
             renew_seconds=config.dag_processor.refresh_interval,
@@ -91,9 +94,11 @@ class Supervisor:
 
         Raises:
             Conflict: it was started before.
+            UsageError: the log store cannot be used as it is configured.
         """
         if self._report is not None:
             raise Conflict("This supervisor was started before. Make a new one.")
+        self._logs = open_task_logs(self._config, self._find_connection)
         self._report = report
         self._thread.start()
 
@@ -126,6 +131,8 @@ class Supervisor:
             self._keepers.close()
             self._flush()
             self._is_over.set()
+            if self._logs is not None:
+                self._logs.close()
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._loop.close()
 
@@ -157,6 +164,8 @@ class Supervisor:
 
     def _say(self, fact: Fact) -> None:
         """Report a fact together with all others of this turn of the loop."""
+        if self._logs is not None and isinstance(fact, AttemptEnded):
+            self._logs.end(fact.attempt_id, fact.outcome)
         self._facts.append(fact)
         if not self._is_flush_due:
             self._is_flush_due = True
@@ -180,25 +189,21 @@ class Supervisor:
 
     def _make_begin(self, order: AttemptOrder, placement: Placement) -> Begin:
         config = self._config
-        base = config.logging.base_log_folder
-        if order.callback is not None:
-            call = order.callback
-            path = callback_log_path(base, order.dag_id, order.run_id, call.id, call.start)
-        else:
-            path = attempt_log_path(base, order.dag_id, order.run_id, order.task_id, order.try_number, order.map_index)
+        assert self._logs is not None
         return Begin(
             version=PROTOCOL_VERSION,
             order=order,
-            log_path=str(path),
-            dag_path=placement.dag_path,
-            dags_folder=str(self._dag_folder),
-            source=placement.source,
+            log_path=str(self._logs.begin(order)),
+            dag_path=str(placement.source.path),
+            dags_folder=str(placement.source.folder),
+            source=placement.source.text if placement.is_cold else None,
             import_timeout_seconds=config.core.dagbag_import_timeout,
             log_level=config.logging.logging_level,
             xcom_policy=XComPolicy.from_config(config),
             memory_limit_bytes=config.workers.task_memory_limit_mb * 2**20,
             sensitive_names=config.core.sensitive_var_conn_names,
             hide_sensitive=config.core.hide_sensitive_var_conn_fields,
+            lock_path=placement.source.lock_path,
         )
 
     # --- worker threads ---

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
+from executors.bundles.holding import hold
 from executors.runner import linux, output
 from executors.runner.loading import LoadedFile, load
 from executors.runner.protocol import PROTOCOL_VERSION, Begin, Hello, Result, ToTask
@@ -126,6 +127,7 @@ def _prepare(begin: Begin) -> None:
 def _load(begin: Begin, channel: SocketChannel) -> LoadedFile:
     """Import the DAG file here, within its time limit. It may ask for variables and connections."""
     assert begin.source is not None
+    hold(begin.lock_path)
 
     def give_up(_number: int, _frame: FrameType | None) -> NoReturn:
         raise ImportTookTooLong(

@@ -7,30 +7,22 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from executors.runner.links import KeeperLink
+from executors.runner.source import Source
 from tradewind.model.orders import AttemptOrder
 
-FileKey = tuple[str, str]
-"""The DAG file's path, relative to its folder, and the digest of its text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A DAG file as it was when the run was made."""
-
-    path: Path
-    text: bytes
+FileKey = tuple[str, str, str | None]
+"""The DAG file's path, relative to its folder; the digest of its text; the bundle that the folder is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where an attempt can be run. ``source`` is given when its process must import the DAG file itself."""
+    """Where an attempt can be run. ``is_cold``: its process must import the DAG file itself."""
 
     keeper: KeeperLink
-    dag_path: str
-    source: bytes | None
+    source: Source
+    is_cold: bool
 
 
 OnPlaced = Callable[[Placement | str], None]

@@ -20,6 +20,10 @@ from tradewind.errors import DagError
 
 Kind = Literal["db", "git"]
 
+FILES_AT_ONCE: Final = 200
+CONTENT_AT_ONCE: Final = 2**22
+"""How many files are asked for at once, and how many bytes they hold in all; a larger file comes alone."""
+
 _NAME: Final = re.compile(r"(db|git)-([0-9a-f]{40}|[0-9a-f]{64})(?::(.+))?")
 
 
