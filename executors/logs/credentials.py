@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
+from executors.given_values import given_connection
 from executors.logs.store import LogStore, LogStoreError, open_store
+from executors.runner.desk import Desk
+from executors.runner.protocol import ConnectionAnswer, GetConnection, Refused
 from tradewind.config import Config
 from tradewind.errors import UsageError
+from tradewind.model.orders import AttemptOrder
 from tradewind.sdk.channel import ConnectionData
 
 FindConnection = Callable[[str], ConnectionData | None]
@@ -59,6 +65,29 @@ def store_options(config: Config, find_connection: FindConnection) -> dict[str, 
             f"connections add {name} ...`, or give it to this process as AIRFLOW_CONN_{name.upper()}."
         )
     return _options_of(found)
+
+
+def connections_of(desk: Desk, environ: Mapping[str, str]) -> FindConnection:
+    """Return what finds connections for a host of tasks: those of its environment, then those that its desk knows."""
+
+    def find(conn_id: str) -> ConnectionData | None:
+        given = given_connection(environ, conn_id)
+        if given is not None:
+            return given
+        answer = desk.answer(_nobody(), GetConnection(conn_id))
+        if isinstance(answer, ConnectionAnswer):
+            return answer.data
+        raise LogStoreError(
+            f"{answer.error if isinstance(answer, Refused) else answer} Give it to this process as "
+            f"AIRFLOW_CONN_{conn_id.upper()}, or leave [logging] remote_log_conn_id empty and use the machine's own."
+        )
+
+    return find
+
+
+def _nobody() -> AttemptOrder:
+    """Return in whose name a host asks for itself."""
+    return AttemptOrder(uuid4(), 0, 0, "", "", "", -1, 0, 0, "", 0, "", "manual", datetime.now(UTC))
 
 
 def _options_of(found: ConnectionData) -> dict[str, Any]:

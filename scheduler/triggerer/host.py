@@ -20,9 +20,10 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from executors.control_plane import SqlControlPlane
+from executors.logs.credentials import connections_of
+from executors.logs.outgoing import TaskLogs, open_task_logs
 from executors.runner.desk import ControlPlaneDesk
 from executors.runner.environment import task_environment
-from executors.runner.log_paths import attempt_log_path
 from scheduler.recovery import end_dead
 from scheduler.triggerer.link import TriggerLink
 from scheduler.triggerer.protocol import (
@@ -94,6 +95,8 @@ class Triggerer:
             os.environ if environ is None else environ, config.database.sql_alchemy_conn, marker=uuid4().hex
         )
         self._desk = ControlPlaneDesk(SqlControlPlane(db, config, environ), config.core.dags_folder.absolute())
+        self._find_connection = connections_of(self._desk, os.environ if environ is None else environ)
+        self._logs: TaskLogs | None = None
         self._clock = DatabaseClock(db)
         self._thread: threading.Thread | None = None
         self._stopping, self._wake = threading.Event(), threading.Event()
@@ -117,7 +120,12 @@ class Triggerer:
         return None if link is None else link.pid
 
     def start(self) -> None:
-        """Begin to work in a thread of its own. Called once."""
+        """Begin to work in a thread of its own. Called once.
+
+        Raises:
+            UsageError: the log store cannot be used as it is configured.
+        """
+        self._logs = open_task_logs(self._config, self._find_connection)
         self._thread = threading.Thread(target=self._run, name="triggerer", daemon=True)
         self._thread.start()
 
@@ -300,14 +308,6 @@ class Triggerer:
             self._link.send(add)
 
     def _add_of(self, wait: ClaimedWait) -> Add | Failed:
-        path = attempt_log_path(
-            self._config.logging.base_log_folder,
-            wait.dag_id,
-            wait.run_id,
-            wait.task_id,
-            wait.try_number,
-            wait.map_index,
-        )
         dag_path, source = str(self._config.core.dags_folder.absolute() / wait.file_path), None
         if wait.trigger.startswith(IN_DAG_FILE):
             order = self._order(wait.attempt_id)
@@ -315,6 +315,10 @@ class Triggerer:
             if isinstance(found, str):
                 return Failed(wait.attempt_id, found)
             dag_path, source = str(found.path), found.text
+        assert self._logs is not None
+        path = self._logs.begin_trigger(
+            wait.attempt_id, wait.dag_id, wait.run_id, wait.task_id, wait.try_number, wait.map_index
+        )
         return Add(
             wait.attempt_id,
             wait.trigger,
@@ -332,6 +336,8 @@ class Triggerer:
     def _forget(self, wait: UUID) -> bool:
         """Forget a wait; returns whether the trigger process had been told of it."""
         self._orders.pop(wait, None)
+        if self._logs is not None:
+            self._logs.end_trigger(wait)
         return bool(self._held.pop(wait, False))
 
     # --- what it says, in the thread that hears it -------------------------------------------------------------------
@@ -457,6 +463,8 @@ class Triggerer:
 
     def _wind_down(self) -> None:
         self._end_process()
+        if self._logs is not None:
+            self._logs.close()
         try:
             self._tell_ends()
             with self._db.write() as tx:
