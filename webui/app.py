@@ -14,8 +14,9 @@ from webui import assets, error_pages, headers, templating
 from webui.api import api
 from webui.auth import guard
 from webui.auth.pages import pages as auth_pages
-from webui.live.hub import Hub, LogPaths
+from webui.live.hub import Hub
 from webui.live.pages import pages as live_pages
+from webui.logs.files import log_files
 from webui.pages import all_pages
 from webui.settings import WebSettings
 from webui.web import Web
@@ -27,6 +28,9 @@ def create_app(config: Config, db: Database) -> Flask:
     """Return the WSGI application.
 
     Connects to nothing and starts no thread, so a server may fork after it; ``db`` must then be fresh in each process.
+
+    Raises:
+        UsageError: the log store cannot be used as it is configured.
     """
     settings = WebSettings.of(config)
     app = Flask(__name__, static_folder=None)
@@ -43,7 +47,8 @@ def create_app(config: Config, db: Database) -> Flask:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.auto_reload = False
-    app.extensions["tradewind"] = Web(config, settings, db, Hub(db, LogPaths(settings.log_folder)))
+    logs = log_files(config, db)
+    app.extensions["tradewind"] = Web(config, settings, db, Hub(db, logs), logs)
     headers.install(app, is_https=settings.is_https)
     guard.install(app)
     assets.install(app)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,7 +17,6 @@ STREAMS_PER_PROCESS: Final = 64
 class WebSettings:
     """Settings of the web UI, checked by the configuration."""
 
-    log_folder: Path
     secret_key: str
     session_lifetime: timedelta
     time_zone: str
@@ -30,7 +28,6 @@ class WebSettings:
         """Return the settings that ``config`` gives."""
         address = urlsplit(config.api.base_url)
         return cls(
-            log_folder=config.logging.base_log_folder,
             secret_key=config.api.secret_key,
             session_lifetime=timedelta(hours=config.api.session_hours),
             time_zone=config.core.default_timezone,

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from flask import Request, current_app, g, request
 
+from executors.logs.reading import LogFiles
 from tradewind.config import Config
 from tradewind.metadata.database import Database
 from tradewind.metadata.sessions import LiveSession
@@ -29,6 +30,7 @@ class Web:
     settings: WebSettings
     db: Database
     hub: Hub
+    log_files: LogFiles
     graphs: GraphCache = field(default_factory=GraphCache)
     logs: LogReader = field(default_factory=LogReader)
     specs: SpecCache = field(default_factory=SpecCache)

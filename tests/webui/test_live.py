@@ -8,15 +8,16 @@ import pytest
 
 from tests.webui.seed import ETL_TASKS
 from tradewind.model.states import RunState, TaskState
-from webui.live.hub import MAX_WAITING, Hub, Listener, LogPaths
+from webui.live.hub import MAX_WAITING, Hub, Listener
 from webui.live.topics import parse_topics
+from webui.logs.files import log_files
 
 WAIT = 10.0
 
 
 @pytest.fixture
 def hub(database, config):
-    hub = Hub(database, LogPaths(config.logging.base_log_folder))
+    hub = Hub(database, log_files(config, database))
     yield hub
     hub.close()
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, Response, abort, jsonify
 
-from executors.runner.log_paths import attempt_log_path
 from tradewind.errors import NotFound
 from tradewind.metadata.dags import get_dag
 from tradewind.metadata.views.run_search import (
@@ -30,6 +29,7 @@ from webui.actions import TriggerRequest, trigger
 from webui.api.query import PAGING, body, instant, number, one_of, page, parse_instant, takes, words
 from webui.api.shapes import run_shape, task_shape
 from webui.auth.guard import needs
+from webui.logs.files import log_name
 from webui.pages.shared import get_run
 from webui.web import web
 
@@ -131,8 +131,10 @@ def task_instance(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -
 def logs(dag_id: str, run_id: str, task_id: str, try_number: int) -> Response:
     """Return the log of one try: the whole lines from ``token`` (a byte) on, at most 2 MB, and where to go on."""
     map_index = number("map_index", -1, least=-1)
-    path = attempt_log_path(web().settings.log_folder, dag_id, run_id, task_id, try_number, map_index)
-    window = web().logs.since(path, number("token", 0), limit=LOG_BYTES)
+    found = web().log_files.find(log_name(dag_id, run_id, task_id, try_number, map_index))
+    window = web().logs.since(found.path, number("token", 0), limit=LOG_BYTES)
+    if window is None and found.trouble:
+        abort(503, description=found.trouble)
     if window is None:
         abort(404, description=f"There is no log of try {try_number} of task {task_id!r}.")
     is_end = window.next_offset >= window.file_size

@@ -12,14 +12,14 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
-from executors.runner.log_paths import attempt_log_path
+from executors.logs.reading import LogFiles
 from tradewind.metadata.database import Database
 from tradewind.metadata.views.changes import ChangedRun, changed_runs, find_run_pk, run_state
 from tradewind.metadata.views.summaries import TaskSum, sum_tasks
 from webui.live.topics import Topic
+from webui.logs.files import log_name
 
 LOOK_EVERY: Final = 0.7
 LOOK_BACK: Final = timedelta(seconds=10)
@@ -30,16 +30,6 @@ MAX_WAITING: Final = 200
 log: Final = logging.getLogger("tradewind.webui.live")
 Message = tuple[str, Mapping[str, Any]]
 """Event name and data."""
-
-
-class LogPaths:
-    """Finds the log file that a topic names."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __call__(self, dag_id: str, run_id: str, task_id: str, map_index: str, try_number: str) -> Path:
-        return attempt_log_path(self.folder, dag_id, run_id, task_id, int(try_number), int(map_index))
 
 
 @dataclass(slots=True, eq=False)
@@ -62,9 +52,9 @@ class Listener:
 class Hub:
     """Looks for changes and hands them to listeners. The thread runs only while somebody listens."""
 
-    def __init__(self, db: Database, log_path_of: LogPaths) -> None:
+    def __init__(self, db: Database, log_files: LogFiles) -> None:
         self._db = db
-        self._log_path_of = log_path_of
+        self._log_files = log_files
         self._lock = threading.Lock()
         self._listeners: set[Listener] = set()
         self._seen: dict[int, int] = {}  # run -> last number told
@@ -118,7 +108,7 @@ class Hub:
                     if run_pk is not None:
                         words.append(_run_words(tx, topic, run_pk, [_task_words(t) for t in sum_tasks(tx, run_pk)]))
                 elif topic.kind == "log":
-                    words.append(("log", {"topic": str(topic), "size": _size_of(self._log_path_of(*topic.names))}))
+                    words.append(("log", {"topic": str(topic), "size": self._size_of(topic)}))
         return words
 
     def _run(self) -> None:
@@ -185,12 +175,16 @@ class Hub:
         for gone in self._sizes.keys() - topics:
             del self._sizes[gone]
         for topic in topics:
-            size = _size_of(self._log_path_of(*topic.names))
+            size = self._size_of(topic)
             if self._sizes.get(topic) != size:
                 self._sizes[topic] = size
                 for listener in listeners:
                     if topic in listener.topics:
                         listener.put(("log", {"topic": str(topic), "size": size}))
+
+    def _size_of(self, topic: Topic) -> int:
+        dag_id, run_id, task_id, map_index, try_number = topic.names
+        return self._log_files.size(log_name(dag_id, run_id, task_id, int(try_number), int(map_index)))
 
 
 def _run_words(tx: Any, topic: Topic, run_pk: int, tasks: list[list[Any]]) -> Message:
@@ -208,10 +202,3 @@ def _task_words(task: TaskSum) -> list[Any]:
     words = [task.task_id, task.state.value, task.try_number, start, end]
     counts = {state.value: count for state, count in task.states.items()} if task.is_mapped else None
     return [*words, counts, task.held] if task.held else [*words, counts] if counts else words
-
-
-def _size_of(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
+from zlib import crc32
 
 from webui.logs.index import Indexes
 
@@ -15,6 +16,7 @@ MAX_LINE: Final = 16 << 10
 """Longer lines are cut on the page; the file has them whole."""
 MAX_HITS: Final = 500
 SEARCH_BYTES: Final = 256 << 20
+_MARK_BYTES: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,16 @@ def _read_line(file: BinaryIO) -> tuple[bytes, int, bool]:
             break
         last = more[-1:]
     return raw, length, last == b"\n"
+
+
+def mark_of(path: Path, offset: int) -> str:
+    """Return a mark of the bytes before an offset: another one, when they are not what they were."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, offset - _MARK_BYTES))
+            return f"{crc32(file.read(min(offset, _MARK_BYTES))):08x}"
+    except OSError:
+        return ""
 
 
 def decode_line(raw: bytes, length: int | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,6 @@ from flask import Blueprint, Response, abort, jsonify, render_template, request,
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
-from executors.runner.log_paths import attempt_log_path
 from tradewind.errors import NotFound
 from tradewind.metadata.views.runs import RunPage, TaskLine, list_events
 from tradewind.metadata.views.summaries import count_indexes, list_indexes
@@ -18,14 +18,17 @@ from tradewind.metadata.views.tasks import AttemptLine, find_task_line, list_att
 from tradewind.model.spec import DagSpec
 from tradewind.model.states import FINAL_TASK_STATES, TaskState
 from webui.actions import why
+from webui.logs.files import log_name
 from webui.logs.markup import LogMarkup
-from webui.logs.window import LogWindow
+from webui.logs.window import LogWindow, mark_of
 from webui.pages.shared import DagHead, dag_head, get_run
-from webui.web import wants_part, web, zone
+from webui.web import now, wants_part, web, zone
 
 pages: Final = Blueprint("task", __name__)
 INDEXES: Final = 100
 """So many indexes of a mapped task stand on one page."""
+LAST_WORDS: Final = timedelta(minutes=1)
+"""How long after its end a task may have said something that the log store does not have yet."""
 VIEWS: Final = (("log", "Log"), ("tries", "Tries"), ("rendered", "Rendered"), ("xcom", "XCom"), ("events", "Events"))
 
 
@@ -39,7 +42,22 @@ class TaskPage:
     task: TaskLine
     attempts: list[AttemptLine]
     try_number: int  # the one that is shown
-    log_path: Path
+    log_name: Path
+
+    @property
+    def has_log_store(self) -> bool:
+        """Whether logs of other machines are shown too."""
+        return web().log_files.has_store
+
+    @property
+    def log_may_grow(self) -> bool:
+        """Whether more may come: the task runs, or has just ended and its last words are on their way."""
+        if self.try_number < self.task.try_number:
+            return False
+        if self.task.state not in FINAL_TASK_STATES:
+            return True
+        ended_at = self.task.ended_at
+        return self.has_log_store and ended_at is not None and now() - ended_at < LAST_WORDS
 
 
 def _load(dag_id: str, run_id: str, task_id: str, map_index: int) -> TaskPage:
@@ -53,8 +71,7 @@ def _load(dag_id: str, run_id: str, task_id: str, map_index: int) -> TaskPage:
         attempts = list_attempts(tx, run.pk, task_id, map_index)
     wanted = request.args.get("try", "")
     number = int(wanted) if wanted.isdecimal() and len(wanted) < 6 else max(task.try_number, 1)
-    path = attempt_log_path(web().settings.log_folder, dag_id, run_id, task_id, number, map_index)
-    return TaskPage(head, run, spec, task, attempts, number, path)
+    return TaskPage(head, run, spec, task, attempts, number, log_name(dag_id, run_id, task_id, number, map_index))
 
 
 @pages.get("/dags/<dag_id>/runs/<run_id>/tasks/<path:task_id>/mapped/<int(signed=True):map_index>", endpoint="mapped")
@@ -124,7 +141,7 @@ def _why(page: TaskPage) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LogView:
-    """A part of a log as HTML, with where it lies in the file."""
+    """A part of a log as HTML, with where it lies in the file. ``trouble``: why it may not be all there is."""
 
     html: Markup
     window: LogWindow
@@ -133,19 +150,30 @@ class LogView:
     warnings: int
     hits: list[tuple[int, str]]
     query: str
+    mark: str
+    trouble: str
 
 
-def log_view(page: TaskPage) -> LogView | None:
-    """Return the part of the log that the address asks for, the end when it asks for none; None without a file."""
+def log_view(page: TaskPage) -> LogView | str:
+    """Return the part of the log that the address asks for, the end when it asks for none.
+
+    Without a log: why there may be one all the same, or nothing.
+    """
     line = request.args.get("line", "")
+    found = web().log_files.find(page.log_name)
     reader, query = web().logs, request.args.get("q", "").strip()
-    window = reader.around(page.log_path, int(line)) if _is_line(line) else reader.tail(page.log_path)
+    window = reader.around(found.path, int(line)) if _is_line(line) else reader.tail(found.path)
     if window is None:
-        return None
+        return found.trouble
     markup = LogMarkup(zone())
     html = Markup(markup.html(window.lines, window.first_line))
-    hits = [(hit.line, hit.text) for hit in reader.search(page.log_path, query)] if query else []
-    return LogView(html, window, markup.first_error, markup.errors, markup.warnings, hits, query)
+    hits = [(hit.line, hit.text) for hit in reader.search(found.path, query)] if query else []
+    mark = mark_of(found.path, window.next_offset)
+    return LogView(html, window, markup.first_error, markup.errors, markup.warnings, hits, query, mark, found.trouble)
+
+
+def _log_path(page: TaskPage) -> Path:
+    return web().log_files.find(page.log_name).path
 
 
 def _is_line(text: str) -> bool:
@@ -153,12 +181,18 @@ def _is_line(text: str) -> bool:
 
 
 def _more_log(page: TaskPage) -> Response:
-    """Return further lines as JSON: those after a byte, or those before a line."""
-    since, before = request.args.get("since", ""), request.args.get("before", "")
+    """Return further lines as JSON: those after a byte, or those before a line.
+
+    With ``anew``: what the page shows is not the beginning of the log any more, since lines came in between.
+    """
+    since, before, path = request.args.get("since", ""), request.args.get("before", ""), _log_path(page)
     if _is_line(before):
-        window = web().logs.before(page.log_path, int(before))
+        window = web().logs.before(path, int(before))
     else:
-        window = web().logs.since(page.log_path, int(since) if _is_line(since) else 0)
+        start, mark = int(since) if _is_line(since) else 0, request.args.get("mark", "")
+        window = web().logs.since(path, start)
+        if window is not None and mark and start <= window.file_size and mark_of(path, start) != mark:
+            return jsonify(html="", anew=True)
     if window is None:
         return jsonify(html="", first=1, last=0, next=0, size=0, total=0)
     return jsonify(
@@ -168,15 +202,17 @@ def _more_log(page: TaskPage) -> Response:
         next=window.next_offset,
         size=window.file_size,
         total=window.total_lines,
+        mark=mark_of(path, window.next_offset),
     )
 
 
 def _raw(page: TaskPage) -> Response:
     """Send the file as it is, as text that no browser interprets."""
-    if not page.log_path.is_file():
+    path = _log_path(page)
+    if not path.is_file():
         abort(404, description="There is no log of this try.")
     name = f"{page.run.dag_id}-{page.task.task_id}-{page.try_number}.log"
     as_file = request.args.get("download") == "1"
-    response = send_file(page.log_path, mimetype="text/plain", as_attachment=as_file, download_name=name, etag=False)
+    response = send_file(path, mimetype="text/plain", as_attachment=as_file, download_name=name, etag=False)
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     return response

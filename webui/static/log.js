@@ -8,7 +8,7 @@ if (log) start();
 
 function start() {
   const at = log.dataset;
-  let next = +at.next, last = +at.last, busy = false;
+  let next = +at.next, last = +at.last, mark = at.mark, busy = false;
   for (const name of ["level", "wrap", "time", "copy"]) control(name).hidden = false;
   const followButton = control("follow");
   followButton.hidden = !at.live;
@@ -56,13 +56,15 @@ function start() {
     busy = true;
     try {
       for (let round = 0; round < 40; round += 1) {
-        const answer = await get(`${at.path}?_p=log&try=${at.try}&since=${next}`);
+        const answer = await get(`${at.path}?_p=log&try=${at.try}&since=${next}&mark=${mark}`);
         if (!answer.ok) break;
         const news = await answer.json();
+        if (news.anew) return location.reload();  // lines of another process came in between
         if (!news.html) break;
         document.getElementById("nolines")?.remove();
         log.insertAdjacentHTML("beforeend", trusted.createHTML(news.html));
         next = news.next;
+        mark = news.mark;
         last = news.last;
         const label = document.getElementById("lines");
         if (label) label.textContent = `${news.total} lines`;
