@@ -55,3 +55,10 @@ def test_redis_answers(redis_url: str):
 
     with redis.Redis.from_url(redis_url) as client:
         assert client.dbsize() == 0
+
+
+@pytest.mark.xdist_group("of its own")
+def test_tests_of_a_group_stay_together(request: pytest.FixtureRequest):
+    """What is costly to set up is set up once: pytest-xdist knows the groups of tests."""
+    if request.config.getoption("loadgroup", False):  # set in its workers only
+        assert request.node.nodeid.endswith("@of its own")
