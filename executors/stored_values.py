@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 from cryptography.fernet import MultiFernet
 
+from executors.given_values import given_connection, given_variable
 from tradewind.config import Config, with_secrets
 from tradewind.metadata import connections, variables
 from tradewind.metadata.crypto import decrypt, make_fernet
 from tradewind.metadata.database import Database
 from tradewind.sdk.channel import ConnectionData
-from tradewind.sdk.connection import Connection
 
 
 class StoredValues:
@@ -44,7 +44,7 @@ class StoredValues:
         Raises:
             MetadataError: no configured key fits.
         """
-        given = self._from_environment("VAR", key)
+        given = given_variable(self._environ, key)
         if given is not None:
             return given
         with self._database.read() as tx:
@@ -58,9 +58,9 @@ class StoredValues:
             MetadataError: no configured key fits.
             AirflowException: what the environment gives is no connection.
         """
-        given = self._from_environment("CONN", conn_id)
+        given = given_connection(self._environ, conn_id)
         if given is not None:
-            return _open_connection(conn_id, given)
+            return given
         with self._database.read() as tx:
             row = connections.get_connection(tx, conn_id)
         if row is None:
@@ -77,27 +77,3 @@ class StoredValues:
             port=row.port,
             extra=row.extra,
         )
-
-    def _from_environment(self, kind: str, name: str) -> str | None:
-        for prefix in ("TRADEWIND", "AIRFLOW"):
-            value = self._environ.get(f"{prefix}_{kind}_{name.upper()}")
-            if value is not None:
-                return value
-        return None
-
-
-def _open_connection(conn_id: str, text: str) -> ConnectionData:
-    """Read a connection that the environment gives, as JSON or as a URI."""
-    is_json = text.lstrip().startswith("{")
-    given = Connection.from_json(text, conn_id) if is_json else Connection(conn_id=conn_id, uri=text)
-    return ConnectionData(
-        conn_id=conn_id,
-        conn_type=given.conn_type or "",
-        description=given.description,
-        host=given.host,
-        schema=given.schema,
-        login=given.login,
-        password=given.password,
-        port=given.port,
-        extra=given.extra,
-    )

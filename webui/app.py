@@ -10,7 +10,7 @@ from jinja2 import StrictUndefined
 
 from tradewind.config import Config
 from tradewind.metadata.database import Database
-from webui import assets, error_pages, headers, templating
+from webui import assets, error_pages, execution, headers, templating
 from webui.api import api
 from webui.auth import guard
 from webui.auth.pages import pages as auth_pages
@@ -54,6 +54,7 @@ def create_app(config: Config, db: Database) -> Flask:
     assets.install(app)
     templating.install(app)
     error_pages.install(app)
+    execution.install(app)
     for blueprint in (auth_pages, live_pages, api, *all_pages()):
         app.register_blueprint(blueprint)
     if settings.base_path:

@@ -115,8 +115,8 @@ def find_certificate(config: Config) -> dict[str, str]:
     except (OSError, ssl.SSLError, ValueError) as error:
         raise UsageError(
             f"[api] ssl_cert is {cert}, [api] ssl_key is {key}, and they cannot be used: "
-            f"{getattr(error, 'strerror', None) or error}. Name PEM files, readable by this account, that belong together,"
-            " the key without a password."
+            f"{getattr(error, 'strerror', None) or error}. Name PEM files that this account can read and that belong "
+            "together, the key without a password."
         ) from error
     return {"certfile": str(cert), "keyfile": str(key)}
 

@@ -32,5 +32,5 @@ class WebSettings:
             session_lifetime=timedelta(hours=config.api.session_hours),
             time_zone=config.core.default_timezone,
             base_path=address.path.rstrip("/"),
-            is_https=address.scheme == "https",
+            is_https=address.scheme == "https" or config.api.ssl_cert is not None,
         )

@@ -49,6 +49,9 @@ def install(app: Flask) -> None:
 
 
 def _check() -> BaseResponse | None:
+    if request.blueprint == "execution":  # workers are no people: see webui.execution.entry
+        g.login = None
+        return None
     g.login = _who()
     if request.method not in SAFE and not _is_own_request():
         abort(403, description="This form was not sent by a page of Tradewind, or the page is too old. Load it again.")
