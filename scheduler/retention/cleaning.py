@@ -14,8 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from executors.logs.store import LogStore
 from scheduler.retention import archive
-from scheduler.retention.leftovers import remove_logs, remove_xcoms
+from scheduler.retention.leftovers import remove_logs, remove_stored_logs, remove_xcoms
 from scheduler.retention.pace import Pace
 from scheduler.retention.tables import RUNS, XCOMS
 from tradewind import faults
@@ -39,7 +40,8 @@ class Wish:
         own_cutoffs: DAGs whose runs have a cutoff of their own; None: they are kept for ever.
         min_runs: how many of the newest runs of each DAG stay, however old.
         archive: the folder that rows are written into before they go; None: they are not kept.
-        log_folder: where the logs of tasks are.
+        log_folder: where the logs of tasks are on this machine.
+        log_store: where those of all machines are; None: nowhere.
         object_store: where larger XComs are; None: nowhere.
         actor, via, action: who it is in the audit log.
     """
@@ -49,6 +51,7 @@ class Wish:
     min_runs: int = 1
     archive: Path | None = None
     log_folder: Path
+    log_store: LogStore | None = None
     object_store: str | None = None
     actor: str = "scheduler"
     via: str = "scheduler"
@@ -194,6 +197,8 @@ class Cleaner:
             if (run.dag_id, run.run_id) in taken:
                 continue  # what lies there is that one's
             remove_logs(self._wish.log_folder, run.dag_id, run.run_id)
+            if self._wish.log_store is not None:
+                remove_stored_logs(self._wish.log_store, run.dag_id, run.run_id)
             if run.pk in places or self._wish.object_store:
                 remove_xcoms(places.get(run.pk, ()), self._wish.object_store, run.dag_id, run.run_id)
 

@@ -1,4 +1,4 @@
-"""What of a run lies outside of the metadata DB? The logs of its tasks on this machine, and its larger XComs."""
+"""What of a run lies outside of the metadata DB? The logs of its tasks, here and in the log store, and larger XComs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
+from executors.logs.store import LogStore, LogStoreError
 from executors.runner.log_paths import run_log_folder
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,14 @@ def remove_logs(base: Path, dag_id: str, run_id: str) -> None:
         return
     with contextlib.suppress(OSError):  # other runs have logs there
         folder.parent.rmdir()
+
+
+def remove_stored_logs(store: LogStore, dag_id: str, run_id: str) -> None:
+    """Remove the logs of a run from the log store; what cannot be removed is logged, and left."""
+    try:
+        store.remove_folder(str(run_log_folder(Path(), dag_id, run_id)))
+    except LogStoreError as error:
+        log.warning("the logs of run %r of DAG %r are left in the log store: %s", run_id, dag_id, error)
 
 
 def remove_xcoms(places: Iterable[str], store: str | None, dag_id: str, run_id: str) -> None:

@@ -9,10 +9,14 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Final
 
+from executors.logs.credentials import configured_store
+from executors.logs.store import LogStore
+from executors.stored_values import StoredValues
 from scheduler.retention.cleaning import Cleaner, Wish
 from scheduler.retention.pace import pace_for
 from scheduler.retention.tables import RUNS
 from tradewind.config import Config
+from tradewind.errors import TradewindError
 from tradewind.metadata import retention_rest
 from tradewind.metadata.database import DATABASE_ERRORS, Database, in_words
 from tradewind.metadata.processes import REMEMBERED
@@ -28,11 +32,12 @@ RESTS: Final = 3.0
 """Three quarters of the time belong to the normal work."""
 
 
-def standing_wish(config: Config, own_days: dict[str, float], now: datetime) -> Wish:
+def standing_wish(config: Config, own_days: dict[str, float], now: datetime, log_store: LogStore | None = None) -> Wish:
     """Return what the configuration wants removed at ``now``.
 
     Args:
         own_days: DAGs that say themselves how many days they keep their runs; 0: for ever.
+        log_store: where logs are removed from beside this machine.
     """
     options = config.retention
     scopes = {"process": Scope(now - REMEMBERED), "session": Scope(now)}
@@ -50,6 +55,7 @@ def standing_wish(config: Config, own_days: dict[str, float], now: datetime) -> 
         min_runs=options.min_runs,
         archive=options.archive_folder,
         log_folder=config.logging.base_log_folder,
+        log_store=log_store,
         object_store=config.core.xcom_object_store or None,
     )
 
@@ -77,7 +83,7 @@ class Retention:
             wait = EVERY_SECONDS
             try:
                 self.clean()
-            except (*DATABASE_ERRORS, OSError) as error:
+            except (*DATABASE_ERRORS, OSError, TradewindError) as error:
                 # What was begun is finished by the next one.
                 log.warning("what is old was not removed: %s; trying again in an hour", in_words(error))
 
@@ -90,7 +96,8 @@ class Retention:
             now, started = self._db.now(), time.monotonic()
             with self._db.read() as tx:
                 own_days = retention_rest.days_kept(tx)
-            wish = standing_wish(self._config, own_days, now)
+            store = configured_store(self._config, StoredValues(self._db, self._config).get_connection)
+            wish = standing_wish(self._config, own_days, now, store)
             for step in Cleaner(self._db, wish, pace_for(self._db.is_sqlite, rests=RESTS), now).steps():
                 gone += step.gone
                 if self._stopping.wait(step.rest):

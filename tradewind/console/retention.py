@@ -16,13 +16,16 @@ from typing import Final
 import click
 from sqlalchemy.exc import DBAPIError
 
+from executors.logs.credentials import configured_store
+from executors.logs.store import LogStore
+from executors.stored_values import StoredValues
 from scheduler.commands.lookup import user_name
 from scheduler.retention import archive
 from scheduler.retention.archive import ArchivedTable
 from scheduler.retention.cleaning import Cleaner, Wish
 from scheduler.retention.foreseeing import Foreseen, foresee
 from scheduler.retention.pace import MAX_ROWS, pace_for
-from scheduler.retention.tables import OF_RUNS, SAME, TABLES, chosen_tables
+from scheduler.retention.tables import OF_RUNS, RUNS, SAME, TABLES, chosen_tables
 from tradewind.config import Config, load_config
 from tradewind.errors import Conflict, NotFound, UsageError, did_you_mean
 from tradewind.metadata.database import Database
@@ -69,7 +72,8 @@ def clean(
         if not chosen:
             talk("There is nothing to clean.")
             return
-        wish = _wish(config, chosen, scope, skip_archive)
+        store = configured_store(config, StoredValues(db, config).get_connection) if RUNS in chosen else None
+        wish = _wish(config, chosen, scope, skip_archive, store)
         with progress("Counting tables") as show:
             coming = foresee(db, wish, show)
         if dry_run:
@@ -105,11 +109,12 @@ def _scope(db: Database, before: datetime, dag_ids: Sequence[str] | None, but: S
     return Scope(before, None if dag_ids is None else tuple(dag_ids), tuple(but or ()))
 
 
-def _wish(config: Config, chosen: Sequence[str], scope: Scope, skip_archive: bool) -> Wish:
+def _wish(config: Config, chosen: Sequence[str], scope: Scope, skip_archive: bool, log_store: LogStore | None) -> Wish:
     return Wish(
         scopes=dict.fromkeys(chosen, scope),
         archive=None if skip_archive else archive_folder(config),
         log_folder=config.logging.base_log_folder,
+        log_store=log_store,
         object_store=config.core.xcom_object_store or None,
         actor=user_name(),
         via="cli",
