@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from executors.runner.links import KeeperLink
-from executors.runner.source import Source
+from executors.runner.source import Source as Source
 from tradewind.model.orders import AttemptOrder
 
 FileKey = tuple[str, str, str | None]

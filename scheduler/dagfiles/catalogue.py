@@ -32,6 +32,7 @@ class Entry:
         is_busy: being parsed.
         error: what was wrong with it the last time.
         read_at_ns: the time of day at which it was read last.
+        bundle: in which state of the DAG folder it was read last; None: there are no such states.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Entry:
     refresh_at: float = 0.0
     error: str | None = None
     read_at_ns: int = 0
+    bundle: str | None = None
 
 
 class Catalogue:
@@ -111,6 +113,25 @@ class Catalogue:
         for name in gone:
             self.forget(name)
         return gone
+
+    def move(self, folder: str, to: str) -> None:
+        """Note that the files of one folder are to be found in another; :meth:`update` will say which differ."""
+
+        def moved(path: str) -> str:
+            return to + path[len(folder) :] if path.startswith(f"{folder}/") else path
+
+        for entry in self._entries.values():
+            if entry.folder == folder:
+                entry.folder, entry.path = to, moved(entry.path)
+                entry.depends_on = {moved(path): stamp for path, stamp in entry.depends_on.items()}
+
+    def unsound(self, folder: str) -> list[str]:
+        """Return the files of a folder of which something could not be read, or not be stored yet."""
+        return [
+            entry.name
+            for entry in self._entries.values()
+            if entry.folder == folder and (entry.digest is None or (entry.error and not entry.is_in_conflict))
+        ]
 
     def check_dependencies(self) -> None:
         """Mark the files that looked at a local file which has changed since."""

@@ -14,7 +14,7 @@ from scheduler.dagfiles.ignore import IGNORE_FILE, Ignore, IgnoreReader
 MAX_SOURCE_BYTES: Final = 4 * 1024 * 1024
 """A larger file is refused as it stands: it is data, and would be kept in the metadata DB once per version."""
 
-_SKIPPED_FOLDERS: Final = frozenset({"__pycache__", "node_modules"})
+SKIPPED_FOLDERS: Final = frozenset({"__pycache__", "node_modules"})
 
 
 class Stamp(NamedTuple):
@@ -95,7 +95,7 @@ def _walk(
             found = _file(entry, base, rules)
             if found is not None:
                 yield found
-        elif not entry.name.startswith(".") and entry.name not in _SKIPPED_FOLDERS and _is_folder(entry):
+        elif not entry.name.startswith(".") and entry.name not in SKIPPED_FOLDERS and _is_folder(entry):
             inner = f"{base}{entry.name}/"
             if not rules.ignores(inner):
                 yield from _walk(walk, entry.path, inner, rules, reader, (*above, here))

@@ -14,6 +14,7 @@ from typing import Final
 
 from executors.stored_values import StoredValues
 from scheduler.dagfiles.answers import answer_from
+from scheduler.dagfiles.bundling import bundling_of
 from scheduler.dagfiles.folders import parse_environment, parse_setup
 from scheduler.dagfiles.foresight import Foresight
 from scheduler.dagfiles.parse_client import ParseClient
@@ -21,9 +22,14 @@ from scheduler.dagfiles.sync import RETRY_SECONDS, FolderSync
 from scheduler.dagfiles.watch import Watcher
 from tradewind.config import Config
 from tradewind.health.pulse import UNWATCHED, Limits, Part
+from tradewind.metadata import dags
 from tradewind.metadata.database import Database
+from tradewind.model.parsed import FileError, ParsedFile
 
 log = logging.getLogger(__name__)
+
+BUNDLE: Final = "dag_bundle"
+"""What stands in place of a file when the error is that no bundle could be made."""
 
 LOOK_SECONDS: Final = 30.0
 """How often to look at all files though nothing rang: changes on network file systems ring nobody."""
@@ -57,10 +63,17 @@ class DagFileManager:
         answer = answer_from(StoredValues(database, config, own))
         parallel = config.dag_processor.parsing_processes
         self._client = ParseClient(parse_setup(config), parse_environment(config, own), parallel, answer)
-        self._on_change = on_change
+        self._on_change, self._database = on_change, database
         self._sync = FolderSync(config, database, self._client, self._changed)
         self._foresight = Foresight(config, database, self._client)
-        self._watcher = Watcher([folder.path for folder in self._sync.folders], self._ring)
+        self._bundling = bundling_of(config, database)
+        self._problem: str | None = None
+        written = [folder.path for folder in self._sync.folders]
+        if self._bundling is not None:  # DAG files are read from another folder than people write them in, if any
+            written[:1] = [] if self._bundling.folder is None else [self._bundling.folder]
+        self._written: Final = tuple(written)
+        whole = None if self._bundling is None else self._bundling.folder
+        self._watcher = Watcher(self._written, self._ring, whole=whole)
         self._thread: threading.Thread | None = None
         self._stopping, self._rung = threading.Event(), threading.Event()
         self._lock = threading.Lock()
@@ -75,6 +88,8 @@ class DagFileManager:
     def start(self) -> None:
         """Begin to work in a thread of its own. Called once."""
         self._thread = threading.Thread(target=self._run, name="dagfiles", daemon=True)
+        if self._bundling is not None:
+            self._bundling.start(self._ring)
         self._thread.start()
         self._watcher.start()
 
@@ -85,6 +100,8 @@ class DagFileManager:
         if self._thread is not None:
             self._watcher.stop()
             self._thread.join()
+        if self._bundling is not None:
+            self._bundling.stop()
         self._client.close()
         with self._lock:
             for _, done in self._asked:
@@ -96,10 +113,11 @@ class DagFileManager:
         For a manager that was not started. Returns when all is stored; a file whose import does not end is given up at
         its limit.
         """
-        self._sync.look()
+        self._see()
         patience = lambda: None if self._client.is_busy else 0.0  # noqa: E731  it is used twice
         while not self._sync.is_done:
             self._sync.step(patience, refresh=False)
+        self._sync.carry_over()
         self._foresight.ask()
         while self._foresight.is_waiting:
             self._sync.step(patience, refresh=False)
@@ -117,7 +135,7 @@ class DagFileManager:
             False when it was not done in time, or the manager was stopped before.
         """
         if self._thread is None:
-            self._sync.look()
+            self._see()
             self._sync.force(paths)
             self.sync_once()
             return True
@@ -171,6 +189,7 @@ class DagFileManager:
         if self._foresight.is_due:
             self._foresight.ask()
         self._sync.step(self._patience, refresh=True)
+        self._sync.carry_over()
         self._foresight.take()
         if self._sync.catalogue.has_new_dependencies and self._sync.is_done:
             self._sync.catalogue.has_new_dependencies = False
@@ -189,17 +208,40 @@ class DagFileManager:
         with self._lock:
             asked, self._asked = self._asked, []
         self._answering += [done for _, done in asked]
-        self._sync.look()
+        self._see()
         for paths, _ in asked:
             self._sync.force(paths)
         self._foresight.is_asked = True
         self._look_at = time.monotonic() + LOOK_SECONDS
         self._looked_at = time.monotonic()
         self.pulse.worked()
-        roots = [_identity(folder.path) for folder in self._sync.folders]
+        roots = [_identity(path) for path in self._written]
         if self._roots and roots != self._roots:
             self._watcher.restart()
         self._roots = roots
+
+    def _see(self) -> None:
+        """See in which state the DAG folder is, and what has changed in it and in the others."""
+        if self._bundling is not None:
+            if self._sync.is_behind:
+                self._bundling.hurry()
+            found = self._bundling.look()
+            if found is not None:
+                self._sync.read_from(found.path, found.bundle)
+        self._sync.look()
+        if self._bundling is not None and self._bundling.problem != self._problem:
+            self._tell_problem(self._bundling.problem)
+
+    def _tell_problem(self, problem: str | None) -> None:
+        """Show why the DAG folder is not taken as it is now, where errors of DAG files are shown."""
+        if problem is not None:
+            log.error("dagfiles.no_bundle: %s", problem)
+        with self._database.write() as tx:
+            if problem is None:
+                dags.remove_file(tx, BUNDLE)
+            else:
+                dags.save_file(tx, ParsedFile(BUNDLE, b"", errors=(FileError(problem),)), self._database.now())
+        self._problem = problem
 
     def _patience(self) -> float:
         """Return for how many seconds there is nothing to do, unless a parse ends or somebody rings."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import Connection
+
 from scheduler.dagfiles.catalogue import Catalogue, Entry
 from scheduler.dagfiles.find import MAX_SOURCE_BYTES, find_files, might_hold_dags, stamp_at
-from scheduler.dagfiles.folders import dag_folders, extension_folders
+from scheduler.dagfiles.folders import DagFolder, dag_folders, extension_folders
 from scheduler.dagfiles.parse_client import FileJob, ParseClient
 from tradewind.config import Config
-from tradewind.metadata import dags
+from tradewind.config.bundle_source import FolderSource
+from tradewind.metadata import bundles, dags
 from tradewind.metadata.database import Database
 from tradewind.model.parsed import FileError, ParsedFile, source_digest
 
@@ -40,7 +44,11 @@ class FolderSync:
             on_change: called after each commit that changed which DAGs there are or what they say.
         """
         self._config, self._database, self._client, self._on_change = config, database, client, on_change
-        self.folders: Final = dag_folders(config) + extension_folders(config)
+        self.folders = dag_folders(config) + extension_folders(config)
+        self._is_bundled: Final = config.dag_processor.dag_bundle != FolderSource()
+        self._bundle: str | None = None
+        self._is_carried_over = True
+        self.is_behind = False  # another scheduler reads a newer state of the DAG folder, so nothing is stored
         self._extensions: Final = frozenset(folder.path for folder in self.folders if folder.extends)
         self._first_extensions: frozenset[str] | None = None  # those of the first look: DAG files were not read yet
         self.catalogue: Final = Catalogue(config.dag_processor.refresh_interval, stamp_at)
@@ -58,11 +66,34 @@ class FolderSync:
         """Whether all that was seen to change is stored."""
         return not (self.catalogue.has_urgent or self._client.is_busy)
 
+    def read_from(self, path: str, bundle: str) -> None:
+        """Read the files of the DAG folder in this state of it from now on."""
+        if bundle == self._bundle:
+            return
+        own, *others = self.folders
+        self.catalogue.move(own.path, path)
+        self.folders = (DagFolder(path, own.prefix), *others)
+        self._bundle, self._is_carried_over, self.is_behind = bundle, False, False
+
+    def carry_over(self) -> None:
+        """When all that differs in a new state of the DAG folder is stored, say of the rest that it is in it too."""
+        if self._bundle is None or self._is_carried_over or not self.is_done:
+            return
+        unsound = self.catalogue.unsound(self.folders[0].path)
+        with self._database.write() as tx:
+            if bundles.head(tx, lock=True) == self._bundle:
+                count = bundles.carry_over(tx, self._bundle, but=unsound)
+                log.info("dagfiles.in_use: %s, now also for %d unchanged DAGs", self._bundle, count)
+        self._is_carried_over = True
+
     def look(self) -> None:
         """See what has changed in the folders; forget in the metadata DB what is gone."""
         problems: list[str] = []
         self._is_complete = True
-        for folder in self.folders:
+        for number, folder in enumerate(self.folders):
+            if number == 0 and self._is_bundled and self._bundle is None:
+                self._is_complete = False  # nobody knows what is in it
+                continue
             walk = find_files(Path(folder.path), ignore_syntax=self._config.core.dag_ignore_file_syntax)
             files = [found for found in walk.files if folder.only in (None, found.name)]
             gone = self.catalogue.update(folder.path, folder.prefix, files, walk.unread)
@@ -81,7 +112,8 @@ class FolderSync:
 
     def force(self, paths: Collection[str]) -> None:
         """Have files parsed, changed or not: all when ``paths`` is empty. By name or by absolute path."""
-        wanted = set(paths)
+        own = f"{os.path.abspath(self._config.core.dags_folder)}/"
+        wanted = {*paths, *(path.removeprefix(own) for path in paths)}
         for name in list(self.catalogue.names()):
             entry = self.catalogue.get(name)
             if entry is not None and (not wanted or name in wanted or entry.path in wanted):
@@ -134,6 +166,8 @@ class FolderSync:
     def _forget(self, name: str) -> None:
         """Take a file out of the metadata DB. Raises when that cannot be written; it is tried at the next look."""
         with self._database.write() as tx:
+            if self._is_outdated(tx, None if name.startswith("/") else self._bundle):
+                return
             removed = dags.remove_file(tx, name)
         if self._stored is not None:
             self._stored.discard(name)
@@ -161,7 +195,7 @@ class FolderSync:
 
     def _read(self, entry: Entry) -> bool:
         """Read a file, and have it parsed when it may hold DAGs and says something new. Return whether it is parsed."""
-        entry.read_at_ns = time.time_ns()
+        entry.read_at_ns, entry.bundle = time.time_ns(), self._bundle_of(entry)
         try:
             source = _source_of(entry)
         except FileNotFoundError:
@@ -214,6 +248,9 @@ class FolderSync:
         if entry is None:  # gone while it was read
             return
         entry.is_busy = False
+        if entry.bundle != self._bundle_of(entry):  # the folder was replaced meanwhile: whether it still holds?
+            self.catalogue.force(entry.name)
+            return
         saved = self._save(entry, parsed)
         if refreshed and saved is not None and saved.changed and not parsed.looks_outside:
             log.warning(
@@ -231,7 +268,9 @@ class FolderSync:
         try:
             at = self._database.now()
             with self._database.write() as tx:
-                saved = dags.save_file(tx, parsed, at, paused_at_creation=paused)
+                if self._is_outdated(tx, entry.bundle):
+                    return None
+                saved = dags.save_file(tx, parsed, at, paused_at_creation=paused, bundle=entry.bundle)
         except Exception:  # whatever it is, it must not cost the other files
             self.catalogue.retry(entry, now + RETRY_SECONDS)
             log.log(
@@ -253,6 +292,22 @@ class FolderSync:
         if saved.changed or saved.removed:
             self._on_change()
         return saved
+
+    def _bundle_of(self, entry: Entry) -> str | None:
+        return self._bundle if entry.folder == self.folders[0].path else None
+
+    def _is_outdated(self, tx: Connection, bundle: str | None) -> bool:
+        """Whether another scheduler has seen a newer state of the DAG folder, so that what is known here is no news."""
+        if bundle is None or bundles.head(tx, lock=True) == bundle:
+            return False
+        if not self.is_behind:
+            log.warning(
+                "dagfiles.behind: another scheduler reads a newer state of the DAG folder than %s, so nothing of it is "
+                "stored from here. Give all schedulers the same files, or a git repository.",
+                bundle,
+            )
+        self.is_behind = True
+        return True
 
 
 def _source_of(entry: Entry) -> bytes:

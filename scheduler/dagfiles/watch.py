@@ -26,8 +26,13 @@ _NOISE: Final = frozenset({"__pycache__", ".git", "node_modules", ".mypy_cache",
 class Watcher:
     """Calls ``ring`` from a thread of its own soon after a file that matters was written, moved or removed."""
 
-    def __init__(self, folders: Sequence[str], ring: Callable[[], None]) -> None:
+    def __init__(self, folders: Sequence[str], ring: Callable[[], None], *, whole: str | None = None) -> None:
+        """
+        Args:
+            whole: the folder of which every file matters; None: none is such.
+        """
         self._folders, self._ring = list(folders), ring
+        self._whole = None if whole is None else f"{whole}{os.sep}"
         self._matters: Collection[str] = frozenset()
         self._stop, self._again = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="dagfile-watch", daemon=True)
@@ -51,6 +56,9 @@ class Watcher:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            if not self._folders:
+                self._stop.wait()
+                return
             present = [folder for folder in self._folders if os.path.isdir(folder)]
             if len(present) < len(self._folders):
                 # Beat until all are there, so that one watch covers them.
@@ -95,6 +103,8 @@ class Watcher:
         name = os.path.basename(path)
         if path.endswith(".py") or name == IGNORE_FILE or path in self._matters:
             return True
+        if self._whole is not None and path.startswith(self._whole):
+            return not _NOISE.intersection(path.split(os.sep))
         # A folder may have come or gone with all that is in it; it mostly has no dot in its name.
         return "." not in name and not _NOISE.intersection(path.split(os.sep))
 
