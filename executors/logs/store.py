@@ -71,24 +71,22 @@ def open_store(url: str, options: Mapping[str, Any] | None = None) -> LogStore:
     if protocol in ("file", "local"):
         return FolderStore(Path(rest))
     # Late: fsspec is needed only where logs go to an object store.
-    import fsspec
+    from fsspec.registry import get_filesystem_class, known_implementations, registry
 
     try:
-        if protocol not in fsspec.registry:
-            known = fsspec.registry.known_implementations
-            if protocol not in known:
+        if protocol not in registry:
+            if protocol not in known_implementations:
                 raise UsageError(
                     f"[logging] remote_base_log_folder is {url!r}, and nobody knows {protocol}://."
-                    f"{did_you_mean(protocol, known)} Give a folder, or a URL of fsspec such as s3://bucket/logs."
+                    f"{did_you_mean(protocol, known_implementations)} Give a folder, or a URL of fsspec such as s3://bucket/logs."
                 )
-            import_module(known[protocol]["class"].rpartition(".")[0])
-        kind = fsspec.get_filesystem_class(protocol)
+            import_module(known_implementations[protocol]["class"].rpartition(".")[0])
+        kind = get_filesystem_class(protocol)
     except ImportError as error:
-        package = _EXTRAS.get(protocol)
-        mend = f"pip install '{package}'" if package else str(error)
+        package = _EXTRAS.get(protocol) or error.name or protocol
         raise UsageError(
             f"[logging] remote_base_log_folder is {url!r}, and the package for {protocol}:// is not installed on this "
-            f"machine: {error}. Install it ({mend}), here and wherever tasks run or logs are shown."
+            f"machine: {error}. Install it (pip install '{package}'), here and wherever tasks run or logs are shown."
         ) from error
     return ObjectStore(kind, url, {**_defaults(protocol), **(options or {})})
 
