@@ -40,7 +40,7 @@ def install(app: Flask) -> None:
 
 
 def _answer(status: int, text: str) -> ResponseReturnValue:
-    if request.path.startswith(("/api/", "/auth/", "/live")) or request.args.get("_p"):
+    if request.path.startswith(("/api/", "/auth/", "/live", "/execution/")) or request.args.get("_p"):
         return jsonify(detail=text), status
     title = _TITLES.get(status, "Something went wrong")
     if "login" not in g:

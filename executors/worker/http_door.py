@@ -142,9 +142,9 @@ class HttpDoor:
         status = f"{response.status} {response.reason or ''}".strip()
         if response.status in _LATER:
             return LinkLost(f"The control plane at {self.url} is away: something before it answers {status}.")
-        if 300 <= response.status < 400:
-            target = response.headers.get("Location", "").removesuffix(self._path) or "somewhere else"
-            return self._wrong(f"it sends workers on to {target}", "Put that address there.")
+        target = response.headers.get("Location", "")
+        if 300 <= response.status < 400 and target.endswith(PATH):
+            return self._wrong(f"it sends workers on to {target.removesuffix(PATH)}", "Put that address there.")
         return self._wrong(
             f"it answers {status} where a web server of Tradewind would let workers in",
             "Check the address, that the proxy before it hands on /execution/, and that the web server is not older "

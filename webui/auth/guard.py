@@ -49,7 +49,7 @@ def install(app: Flask) -> None:
 
 
 def _check() -> BaseResponse | None:
-    if request.blueprint == "execution":  # workers are no people: see webui.execution.entry
+    if request.path.startswith("/execution/"):  # workers are no people: see webui.execution.entry
         g.login = None
         return None
     g.login = _who()
