@@ -83,9 +83,9 @@ class Outside:
         at: datetime = row[0]
         return at
 
-    def count(self) -> int:
-        """Return how many starts there were."""
-        row = self._connection.execute("SELECT count(*) FROM effect WHERE kind = 'start'").fetchone()
+    def newest(self) -> int:
+        """Return the number of the newest row, or about how many there are; 0 when there is none."""
+        row = self._connection.execute("SELECT coalesce(max(id), 0) FROM effect").fetchone()
         assert row is not None
         return int(row[0])
 

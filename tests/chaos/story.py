@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from typing import Final
 
@@ -26,6 +26,10 @@ from tests.chaos.ground import Ground
 from tests.support.waiting import wait_until
 from tradewind.errors import Conflict, TradewindError
 
+TWO_AT_ONCE: Final = 0.2
+"""How often a fault strikes right upon another."""
+STUCK_SECONDS: Final = 60.0
+"""With so long a standstill, nothing will move any more."""
 BACKLOG: Final = 50
 """How many runs are unfinished at once: enough to keep the cluster busy."""
 LIMITS: Final = Limits(
@@ -36,6 +40,7 @@ LIMITS: Final = Limits(
     active_instances=workload.MAX_ACTIVE_TIS,
 )
 _OVER: Final = text("SELECT count(*) FROM dag_run WHERE ended_at IS NOT NULL")
+_UNFINISHED: Final = text("SELECT count(*) FROM dag_run WHERE ended_at IS NULL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +48,20 @@ class Plot:
     """What shall happen.
 
     Attributes:
+        runs: how many runs end at least while faults strike.
+        order: the first faults; those behind them are chosen by chance.
+        steps: how many starts and ends of tasks there must have been since the last fault: work goes on between them.
         pauses: seconds between two faults, at least and at most.
         patience: seconds that the last runs may take once all is left in peace.
-        least: faults that are struck at least so often in all, however soon the runs end.
     """
 
     runs: int
     seed: int
     faults: Mapping[str, Fault]
+    steps: int = 20
     pauses: tuple[float, float] = (0.5, 3.0)
     patience: float = 120.0
-    order: tuple[str, ...] = ()  # of the first faults; the others are chosen by chance
+    order: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -85,45 +93,45 @@ def tell(ground: Ground, plot: Plot) -> Outcome:
     """
     began = time.monotonic()
     asker = _Asker(ground, plot)
+    director = _Director(ground, plot, asker)
     asker.start()
-    struck = _strike_while(ground, plot, asker)
+    try:
+        director.direct()
+    finally:
+        asker.enough.set()
+        asker.join()
     ground.wait_quiet()
-    asker.join()
-    _await_end(ground, plot)
+    _await_end(ground, plot, asker.asked)
     seconds = time.monotonic() - began
     evidence = collect(ground.db, asker.asked, ground.outside.read(), LIMITS)
-    outcome = Outcome(plot, evidence, laws.broken(evidence), struck, seconds)
-    for one in struck:
+    outcome = Outcome(plot, evidence, laws.broken(evidence), director.struck, seconds)
+    for one in director.struck:
         _measure(one, outcome)
     return outcome
 
 
 class _Asker(threading.Thread):
-    """Asks for runs, as fast as others end. What gets no answer is asked for again."""
+    """Asks for runs, as fast as others end, and goes on until it is enough. What gets no answer is asked for again."""
 
     def __init__(self, ground: Ground, plot: Plot) -> None:
         super().__init__(name="asker", daemon=True)
         self._ground, self._plot = ground, plot
-        self._left = list(workload.runs(plot.runs, plot.seed))[::-1]
+        self._runs = workload.runs(plot.seed)
         self.asked: tuple[workload.Wanted, ...] = ()
+        self.enough = threading.Event()
         self.over = 0
 
-    @property
-    def is_nearly_over(self) -> bool:
-        """Whether so few runs are left that a fault would have little to strike."""
-        return not self._left and self.over >= self._plot.runs - 8
-
     def run(self) -> None:
-        while self.over < self._plot.runs - 8 or self._left:
+        wanted = next(self._runs)
+        while not self.enough.wait(0.1):
             try:
                 with self._ground.db.read() as tx:
                     self.over = tx.execute(_OVER).scalar_one()
-                while self._left and len(self.asked) - self.over < BACKLOG:
-                    self._ask(self._left[-1])
-                    self.asked += (self._left.pop(),)
+                while len(self.asked) - self.over < BACKLOG and not self.enough.is_set():
+                    self._ask(wanted)
+                    self.asked, wanted = (*self.asked, wanted), next(self._runs)
             except (TradewindError, DBAPIError):  # the metadata DB is away
-                pass
-            time.sleep(0.1)
+                continue
 
     def _ask(self, wanted: workload.Wanted) -> None:
         with suppress(Conflict):  # it was stored, and the answer got lost
@@ -132,33 +140,65 @@ class _Asker(threading.Thread):
             )
 
 
-def _strike_while(ground: Ground, plot: Plot, asker: _Asker) -> list[Struck]:
-    chance = random.Random(plot.seed)
-    first = list(plot.order)[::-1]
-    struck: list[Struck] = []
-    ills: list[tuple[float, int, Struck]] = []
-    numbers = count()
-    next_at = time.monotonic()
-    try:
-        while not asker.is_nearly_over or first:
-            now = time.monotonic()
-            while ills and ills[0][0] <= now:
-                _heal(heapq.heappop(ills)[2])
-            if now >= next_at:
-                name = first[-1] if first else chance.choice(list(plot.faults))
-                one = plot.faults[name](ground, chance)
-                if one is not None:
-                    struck.append(one)
-                    if first:
-                        first.pop()
-                    if one.heal is not None:
-                        heapq.heappush(ills, (now + one.heal_after, next(numbers), one))
-                    next_at = time.monotonic() + chance.uniform(*plot.pauses)
-            time.sleep(0.02)
-    finally:
-        for _, _, one in ills:
-            _heal(one)
-    return struck
+class _Director:
+    """Strikes until enough runs are over: as fast as work goes on between faults, and some upon each other."""
+
+    def __init__(self, ground: Ground, plot: Plot, asker: _Asker) -> None:
+        self._ground, self._plot, self._asker = ground, plot, asker
+        self._chance = random.Random(plot.seed)
+        self._first = list(plot.order)[::-1]
+        self._ills: list[tuple[float, int, Struck]] = []  # when each is to be healed
+        self._numbers = count()
+        self._next_at = self._moved_at = time.monotonic()
+        self._newest = self._seen = 0  # rows of the outside table: now, and at the last fault
+        self.struck: list[Struck] = []
+
+    def direct(self) -> None:
+        """Strike, and heal what lasts.
+
+        Raises:
+            AssertionError: nothing goes on any more.
+        """
+        try:
+            while self._ills or not self._is_enough():
+                now = time.monotonic()
+                while self._ills and self._ills[0][0] <= now:
+                    _heal(heapq.heappop(self._ills)[2])
+                self._check_life(now)
+                has_moved = self._newest - self._seen >= self._plot.steps
+                if now >= self._next_at and has_moved and not self._is_enough():
+                    self._strike(now)
+                time.sleep(0.03)
+        finally:
+            for _, _, one in self._ills:
+                _heal(one)
+
+    def _is_enough(self) -> bool:
+        return self._asker.over >= self._plot.runs and not self._first
+
+    def _strike(self, now: float) -> None:
+        name = self._first[-1] if self._first else self._chance.choice(list(self._plot.faults))
+        one = self._plot.faults[name](self._ground, self._chance)
+        if one is None:
+            return
+        self.struck.append(one)
+        if self._first:
+            self._first.pop()
+        if one.heal is not None:
+            heapq.heappush(self._ills, (now + one.heal_after, next(self._numbers), one))
+        if self._chance.random() >= TWO_AT_ONCE:
+            self._next_at = time.monotonic() + self._chance.uniform(*self._plot.pauses)
+            self._seen = self._newest
+
+    def _check_life(self, now: float) -> None:
+        newest = self._ground.outside.newest()
+        if newest != self._newest:
+            self._newest, self._moved_at = newest, now
+        quiet = now - self._moved_at
+        assert quiet < STUCK_SECONDS, (
+            f"nothing has started for {quiet:.0f} s after {[one.kind for one in self.struck[-5:]]}; "
+            f"{len(self._asker.asked)} runs asked for, {self._asker.over} over\n{self._ground.lines.tail()}"
+        )
 
 
 def _heal(one: Struck) -> None:
@@ -166,17 +206,19 @@ def _heal(one: Struck) -> None:
     one.heal()
 
 
-def _await_end(ground: Ground, plot: Plot) -> None:
+def _await_end(ground: Ground, plot: Plot, asked: tuple[workload.Wanted, ...]) -> None:
+    """Wait until all is over that was asked for; one that was asked for when it was enough may be stored beside it."""
+
     def all_over() -> bool:
         with ground.db.read() as tx:
-            return int(tx.execute(_OVER).scalar_one()) >= plot.runs
+            return int(tx.execute(_UNFINISHED).scalar_one()) == 0
 
     try:
-        wait_until(all_over, plot.patience, every=0.1, what=f"the end of {plot.runs} runs")
+        wait_until(all_over, plot.patience, every=0.1, what=f"the end of {len(asked)} runs")
         wait_until(lambda: not _count_active(ground), 30, every=0.1, what="no attempt that holds slots")
     except AssertionError as error:
         reasons = []
-        for wanted in workload.runs(plot.runs, plot.seed):
+        for wanted in asked:
             said = explain(ground.db, wanted.dag_id, wanted.run_id)
             reasons += [f"{r.dag_id} {r.run_id} {r.task_id} {r.state}: {r.text}" for r in said if r.state != "success"]
         told = "\n".join(reasons[:30])
@@ -201,11 +243,13 @@ def _measure(one: Struck, outcome: Outcome) -> None:
             (
                 effect.at
                 for effect in later
-                if (effect.kind == "end" and effect.attempt == hit.attempt)
-                or (effect.kind == "start" and effect.task == hit.task and effect.attempt != hit.attempt)
+                if effect.task == hit.task and (effect.kind == "end" or effect.attempt != hit.attempt)
             ),
             None,
         )
+        was_done = any(e.task == hit.task and e.kind == "end" and e.at <= one.at for e in effects)
+        if again is None and was_done:
+            continue  # the attempt had been taken for lost before, and another one has done its work
         if again is None:
             outcome.never.append(f"{one.kind} at {one.at}: {hit.task} try {hit.try_number}")
         else:
@@ -219,8 +263,3 @@ def _seconds(passed: timedelta) -> float:
 def summary(outcome: Outcome) -> Counter[str]:
     """Return how many attempts ended how."""
     return Counter(attempt.outcome or "none" for attempt in outcome.evidence.attempts)
-
-
-def first_at(outcome: Outcome) -> datetime | None:
-    """Return when the first fault struck."""
-    return outcome.struck[0].at if outcome.struck else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -130,9 +131,9 @@ def write_dags(folder: Path) -> None:
     (folder / "workload.py").write_text(DAGS, encoding="utf-8")
 
 
-def runs(count: int, seed: int) -> Iterator[Wanted]:
-    """Give the runs of a story."""
+def runs(seed: int) -> Iterator[Wanted]:
+    """Give the runs of a story, without end."""
     chance = random.Random(seed)
     names, shares = list(SHARES), list(SHARES.values())
-    for number in range(count):
+    for number in count(1):
         yield Wanted(chance.choices(names, shares)[0], f"run{number:05}")
