@@ -147,6 +147,7 @@ def test_a_database_of_a_newer_version_is_refused_by_every_command(call, migrate
             tx.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
         tx.execute(text("DELETE FROM alembic_version"))
         tx.execute(text("INSERT INTO alembic_version VALUES ('9999')"))
+        tx.execute(text("UPDATE schema_state SET works_from = '9998'"))
     database.close()
     for words in (
         ("dags", "list"),
@@ -158,4 +159,4 @@ def test_a_database_of_a_newer_version_is_refused_by_every_command(call, migrate
     ):
         result = call(*words)
         assert result.exit_code == 1
-        assert "revision 9999, which this version of Tradewind does not know" in result.stderr
+        assert "revision 9999, which takes away what this version of Tradewind" in result.stderr

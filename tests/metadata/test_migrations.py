@@ -14,6 +14,7 @@ from sqlalchemy import Connection, inspect, text
 
 from tradewind.errors import MetadataError, UsageError
 from tradewind.metadata import migrate as migrating
+from tradewind.metadata import revision
 from tradewind.metadata.database import Database
 from tradewind.metadata.migrate import downgrade, known_revisions, migrate, migration_sql, reset
 from tradewind.metadata.models import Base
@@ -200,6 +201,12 @@ def test_a_database_from_the_future_is_left_alone(empty):
     migrate(empty)
     with empty.write() as tx:
         tx.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+        tx.execute(text("UPDATE schema_state SET works_from = '9998'"))
+    for act in (require_current, migrate):
+        with pytest.raises(MetadataError, match="9999, which takes away what .* needs: versions that know 9998 can"):
+            act(empty)
+    with empty.write() as tx:
+        tx.execute(text("DROP TABLE schema_state"))
     for act in (require_current, migrate):
         with pytest.raises(MetadataError, match="revision 9999, which this version of Tradewind does not know"):
             act(empty)
@@ -209,9 +216,11 @@ def test_a_database_from_the_future_is_left_alone(empty):
 
 def test_a_database_behind_the_code_says_what_to_run(empty, monkeypatch):
     migrate(empty)
-    monkeypatch.setattr("tradewind.metadata.revision.HEAD", "9999")
+    monkeypatch.setattr(revision, "REVISIONS", (*REVISIONS, "9999"))
+    monkeypatch.setattr(revision, "HEAD", "9999")
+    monkeypatch.setattr(revision, "LEAST", "9999")
     with pytest.raises(
-        MetadataError, match=rf"at revision {HEAD}, and this version of Tradewind needs 9999\..*db migrate"
+        MetadataError, match=rf"at revision {HEAD}, and this version of Tradewind needs 9999\..*db migrate.*meanwhile"
     ):
         require_current(empty)
 

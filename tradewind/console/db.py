@@ -14,26 +14,33 @@ import click
 from tradewind.config import load_config
 from tradewind.errors import MetadataError, UsageError
 from tradewind.metadata.database import Database
-from tradewind.metadata.migrate import downgrade, migrate, migration_sql, reset
+from tradewind.metadata.migrate import downgrade, in_the_way, migrate, migration_sql, reset
 from tradewind.metadata.opening import open_database
 from tradewind.metadata.processes import list_processes
-from tradewind.metadata.revision import HEAD, REVISIONS, require_current
+from tradewind.metadata.revision import HEAD, REVISIONS, read_revision, require_current
 from tradewind.terminal.options import confirm
 from tradewind.terminal.output import talk
 
 
-def migrate_db(show_sql_only: bool) -> None:
+def migrate_db(show_sql_only: bool, finish: bool) -> None:
     """Create the metadata DB, or bring it to the newest schema."""
     config = load_config(os.environ)
     with open_database(config, is_current=False) as db:
         if show_sql_only:
             click.echo(migration_sql(db), nl=False)
             return
-        before, now = migrate(db, default_pool_slots=config.core.default_pool_task_slot_count)
+        slots = config.core.default_pool_task_slot_count
+        before, now = migrate(db, default_pool_slots=slots, must_finish=finish)
         if before == now:
             talk(f"The metadata DB at {db.safe_url} is up to date (revision {now}).")
         else:
             talk(f"The metadata DB at {db.safe_url} is now at revision {now} (before: {before or 'empty'}).")
+        if now != HEAD:
+            names = ", ".join(f"{one.kind} {one.hostname}:{one.pid}" for one in in_the_way(db))
+            talk(
+                f"Revision {HEAD} takes away what older processes still need ({names}). Replace them by this version, "
+                "then run `tradewind db migrate --finish`."
+            )
         if before is None:
             talk(
                 "Next: `tradewind standalone` runs all on this machine; or `tradewind scheduler` and `webserver` apart."
@@ -44,14 +51,16 @@ def check(retry: int, retry_delay: float) -> None:
     """Check that the metadata DB can be reached and used."""
     with open_database(is_current=False) as db:
         _until_current(db, tries=retry + 1, delay=retry_delay)
-        talk(f"The metadata DB at {db.safe_url} can be used (revision {HEAD}).")
+        with db.read() as tx:
+            talk(f"The metadata DB at {db.safe_url} can be used (revision {read_revision(tx)}).")
 
 
 def check_migrations(migration_wait_timeout: int) -> None:
     """Wait until the metadata DB has been migrated."""
     with open_database(is_current=False) as db:
         _until_current(db, tries=migration_wait_timeout + 1, delay=1.0)
-        talk(f"The metadata DB at {db.safe_url} is at revision {HEAD}.")
+        with db.read() as tx:
+            talk(f"The metadata DB at {db.safe_url} is at revision {read_revision(tx)}.")
 
 
 def _until_current(db: Database, tries: int, delay: float) -> None:

@@ -33,6 +33,11 @@ def in_words(error: BaseException) -> str:
     return (str(said).strip().splitlines() or [type(said).__name__])[0]
 
 
+def is_lock_timeout(error: BaseException) -> bool:
+    """Whether a statement was given up, with its transaction, since somebody else held a lock for too long."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) == "55P03"
+
+
 class Database:
     """The metadata DB. Safe to share between threads; not across a fork.
 

@@ -133,6 +133,11 @@ def list_processes(tx: Connection, *, kind: str | None = None, alive_at: datetim
     return [ProcessRecord(*row) for row in rows]
 
 
+def older_than(tx: Connection, revision: str, now: datetime) -> list[ProcessRecord]:
+    """Return the living processes whose code does not know of ``revision`` of the schema."""
+    return [process for process in list_processes(tx, alive_at=now) if process.info.get(SCHEMA, "") < revision]
+
+
 def prune(tx: Connection, before: datetime) -> None:
     """Forget processes whose lease ended before ``before`` and that hold no run."""
     held = select(DagRun.claimed_by).where(DagRun.claimed_by.is_not(None))

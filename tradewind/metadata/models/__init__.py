@@ -38,6 +38,7 @@ from tradewind.metadata.models.core import (
 from tradewind.metadata.models.limits import RateLimit
 from tradewind.metadata.models.schedules import ComingRuns, PassedTick
 from tradewind.metadata.models.settings import AuditEntry, Connection, Pool, Session, User, Variable
+from tradewind.metadata.models.upgrades import SchemaState
 from tradewind.metadata.models.waits import Question, TriggerWait
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "RateLimit",
     "RunEvent",
     "RunInbox",
+    "SchemaState",
     "Session",
     "TaskInstance",
     "Timer",
