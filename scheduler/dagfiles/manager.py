@@ -188,6 +188,7 @@ class DagFileManager:
             self._look()
         if self._foresight.is_due:
             self._foresight.ask()
+        self._sync.carry_over()  # before a wait that may be long, and after one that may have brought the last of it
         self._sync.step(self._patience, refresh=True)
         self._sync.carry_over()
         self._foresight.take()
