@@ -8,9 +8,10 @@ from typing import Final
 from scheduler.admission import blocker, is_busy
 from scheduler.judging import judge_task, names, verdict_reason
 from scheduler.reasons.deaths import about_end, about_lease
+from scheduler.reasons.of_workers import about_queue
 from scheduler.reasons.scene import Scene
 from scheduler.trigger_rules import Verdict
-from tradewind.metadata.causes import AttemptFacts, find_attempt, find_wait, last_said
+from tradewind.metadata.causes import find_attempt, find_wait, last_said
 from tradewind.model.events import NO_MAP
 from tradewind.model.states import FINAL_RUN_STATES, RunState, TaskEvent, TaskState
 from tradewind.run.view import TaskView
@@ -146,17 +147,13 @@ def _about_active(scene: Scene, task: TaskView) -> str:
     lease = about_lease(attempt.supervisor, "its supervisor", scene.now) if scene.schedulers else scene.no_scheduler
     if task.state is TaskState.QUEUED:
         at = attempt.queued_at.isoformat()
-        waits = "waits for its process" if attempt.is_claimed else _queue(attempt)
+        waits = "waits for its process" if attempt.is_claimed else about_queue(scene, attempt)
         return f"it was handed to {attempt.executor} at {at} and {waits}{lease}"
     where = f" on {attempt.hostname}, process {attempt.pid}" if attempt.hostname else ""
     since = f" since {task.started_at.isoformat()}" if task.started_at else ""
     if attempt.executor != _LOCAL and not scene.schedulers:
         lease = about_lease(attempt.supervisor, "its supervisor", scene.now)
     return f"it runs{since}{where}{lease}"
-
-
-def _queue(attempt: AttemptFacts) -> str:
-    return f"waits for a worker that takes queue {attempt.queue!r}"
 
 
 def _about_restarting(scene: Scene, task: TaskView) -> str:

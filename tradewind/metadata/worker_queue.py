@@ -7,15 +7,16 @@ finds it once, whoever asks, and however often.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Update, exists, select, text, update
+from sqlalchemy import Connection, Update, exists, func, select, text, update
 
 from tradewind.metadata.database import CHANNEL
-from tradewind.metadata.inbox import fact_message, send
-from tradewind.metadata.models import Attempt, DagRun, Process
+from tradewind.metadata.inbox import CALLBACK, ENDED, fact_message, send
+from tradewind.metadata.models import Attempt, DagRun, Process, RunInbox
 from tradewind.metadata.processes import with_schema
 from tradewind.metadata.upsert import insert_missing
 from tradewind.model.orders import AttemptEnded, Fact, Outcome
@@ -132,6 +133,19 @@ def attempts_of(tx: Connection, worker_id: UUID) -> dict[UUID, AttemptState]:
     return {row.id: row.state for row in rows}
 
 
+def ends_told(tx: Connection, ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of a worker's attempts whose end is told, and has not been folded yet."""
+    if not ids:
+        return set()
+    keys = {f"{kind}:{one}:1": one for one in ids for kind in (ENDED, CALLBACK)}
+    query = (
+        select(RunInbox.key)
+        .join(Attempt, Attempt.run_pk == RunInbox.run_pk)
+        .where(Attempt.id.in_(ids), RunInbox.key.in_(keys))
+    )
+    return {keys[key] for key in tx.execute(query).scalars()}
+
+
 def is_run_by(tx: Connection, attempt_id: UUID, fence: int, worker_id: UUID) -> bool:
     """Return whether an attempt is this worker's, and not over."""
     query = select(Attempt.id).where(
@@ -185,3 +199,50 @@ def give_back(tx: Connection, worker_id: UUID, now: datetime) -> None:
         for row in left
     ]
     send(tx, [fact_message(fact) for fact in facts], now)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    """One worker that is alive. ``held`` of its slots are taken, by the metadata DB."""
+
+    id: UUID
+    name: str
+    executor: str
+    queues: tuple[str, ...]
+    slots: int
+    is_draining: bool
+    held: int
+
+
+def list_workers(tx: Connection, now: datetime, executor: str | None = None) -> list[WorkerRecord]:
+    """Return the workers whose lease holds, by their names; those of one executor only, when it is given."""
+    held = (
+        select(Attempt.supervisor_id, func.count().label("held"))
+        .where(Attempt.state.in_((AttemptState.RUNNING, AttemptState.CANCELLING)))
+        .group_by(Attempt.supervisor_id)
+        .subquery()
+    )
+    query = (
+        select(Process.id, Process.hostname, Process.info, func.coalesce(held.c.held, 0).label("held"))
+        .outerjoin(held, held.c.supervisor_id == Process.id)
+        .where(Process.kind == KIND, Process.ended_at.is_(None), Process.expires_at > now)
+    )
+    found = [
+        WorkerRecord(
+            row.id,
+            row.info.get("hostname", row.hostname),
+            row.info.get("executor", ""),
+            tuple(row.info.get("queues", ())),
+            row.info.get("slots", 0),
+            row.info.get("is_draining", False),
+            row.held,
+        )
+        for row in tx.execute(query)
+    ]
+    return sorted((one for one in found if executor in (None, one.executor)), key=lambda one: (one.name, one.id))
+
+
+def has_known_worker(tx: Connection, executor: str) -> bool:
+    """Return whether any worker of an executor is remembered, alive or not."""
+    infos = tx.execute(select(Process.info).where(Process.kind == KIND)).scalars()
+    return any(info.get("executor") == executor for info in infos)
