@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 
 from executors.registry import CELERY
+from executors.runner.linux import hide_from_others
 from tradewind.config import Config, load_config, with_secrets
 from tradewind.errors import NotFound, TradewindError, UsageError
 from tradewind.metadata import processes
@@ -47,6 +48,7 @@ def worker(
     from executors.celery.pid_file import default_path
     from executors.celery.worker import CeleryWorker, WorkerOptions, run_worker, worker_name
 
+    hide_from_others()
     config = load_config(os.environ)
     for warning in config.warnings:
         talk(f"Warning: {warning}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy.engine import make_url
@@ -30,17 +30,21 @@ _MIN_PASSWORD: Final = 4
 """Shorter passwords are part of too many harmless values."""
 
 
-def task_environment(environ: Mapping[str, str], metadata_url: str, marker: str) -> dict[str, str]:
+def task_environment(
+    environ: Mapping[str, str], metadata_url: str, marker: str, secrets: Sequence[str] = ()
+) -> dict[str, str]:
     """Return what the base process and everything below it gets as environment.
 
     Left out: settings of Tradewind and Airflow that could hold secrets (the address of the metadata DB, the Fernet
     key), connections and variables whose names sound secret (a task asks for them by name instead), and whatever has
-    the password of the metadata DB in it. Other variables stay, since DAG files read them while they are imported.
+    the password of the metadata DB, or another secret, in it. Other variables stay, since DAG files read them while
+    they are imported.
 
     Args:
         environ: that of the host process.
         metadata_url: ``[database] sql_alchemy_conn``.
         marker: the value of :data:`MARKER`.
+        secrets: further texts that no value may hold.
     """
     url = make_url(metadata_url)
     password = str(url.password or "")
@@ -50,6 +54,7 @@ def task_environment(environ: Mapping[str, str], metadata_url: str, marker: str)
         if (not _OURS.match(name) or name in _HARMLESS or _is_harmless_variable(name))
         and not (len(password) >= _MIN_PASSWORD and password in value)
         and metadata_url not in value
+        and not any(secret in value for secret in secrets)
     }
     if url.get_backend_name() == "postgresql" and not password:
         kept.pop("PGPASSWORD", None)  # then it is the password of the metadata DB

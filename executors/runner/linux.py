@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 IS_LINUX: Final = sys.platform == "linux"
 
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
 _PR_SET_NAME: Final = 15
 _PR_SET_CHILD_SUBREAPER: Final = 36
 # Looked up once, before any fork: a task process only makes the call.
@@ -32,6 +33,15 @@ def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent ends, so that none can get away."""
     if _prctl is not None:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def hide_from_others() -> None:
+    """Keep other processes of the same account from this one's memory and environment, where its secrets are.
+
+    Root still may. Nor does the kernel write a core of this process any more. A program that it starts is not hidden.
+    """
+    if _prctl is not None:
+        _prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def set_name(name: bytes) -> None:

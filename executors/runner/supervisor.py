@@ -61,7 +61,10 @@ class Supervisor:
         self._find_connection = connections_of(desk, os.environ if environ is None else environ)
         self._logs: TaskLogs | None = None
         environment = task_environment(
-            os.environ if environ is None else environ, config.database.sql_alchemy_conn, marker=uuid4().hex
+            os.environ if environ is None else environ,
+            config.database.sql_alchemy_conn,
+            marker=uuid4().hex,
+            secrets=config.workers.token,
         )
         self._loop: Final = asyncio.SelectorEventLoop()
         self._pool: Final = ThreadPoolExecutor(DESK_THREADS, thread_name_prefix="tradewind-desk")
