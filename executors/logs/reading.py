@@ -250,7 +250,7 @@ def _sizes(folder: Path, name: str) -> dict[str, int]:
     """Return name and size of the files of this machine that begin with a name."""
     try:
         with os.scandir(folder) as found:
-            return {one.name: one.stat().st_size for one in found if one.name.startswith(name)}
+            return {one.name: one.stat().st_size for one in found if one.is_file() and one.name.startswith(name)}
     except OSError:
         return {}
 

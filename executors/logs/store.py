@@ -117,7 +117,7 @@ class FolderStore:
     def sizes(self, folder: str) -> dict[str, int]:
         try:
             with os.scandir(self._root / folder) as found:
-                return {one.name: one.stat().st_size for one in found if not one.name.startswith(".")}
+                return {one.name: one.stat().st_size for one in found if one.is_file() and one.name[0] != "."}
         except FileNotFoundError:
             return {}
         except OSError as error:
