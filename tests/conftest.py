@@ -102,15 +102,20 @@ def database(database_url: str) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture
-def redis_url(worker_id: str) -> Iterator[str]:
-    """The URL of an empty Redis database of this worker's own: the one given, or those after it."""
-    import redis  # not installed with the core; only tests that ask for it need it
-
+@pytest.fixture(scope="session")
+def own_redis_url(worker_id: str) -> str:
+    """The URL of the Redis database of this worker's own: the one given, or those after it."""
     server, _, first = (os.environ.get("TEST_REDIS_URL") or f"{address_of('redis')}/0").rpartition("/")
     worker = int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0
-    url = f"{server}/{int(first) + worker}"
-    client = redis.Redis.from_url(url)
+    return f"{server}/{int(first) + worker}"
+
+
+@pytest.fixture
+def redis_url(own_redis_url: str) -> Iterator[str]:
+    """The same, empty."""
+    import redis  # not installed with the core; only tests that ask for it need it
+
+    client = redis.Redis.from_url(own_redis_url)
     client.flushdb()
-    yield url
+    yield own_redis_url
     client.close()

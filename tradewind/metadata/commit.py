@@ -287,10 +287,14 @@ def _write_attempts(tx: Connection, changes: Sequence[RunChange], now: datetime)
     if started:
         tx.execute(_START_ATTEMPT, started)
     close_attempts(tx, [fact for change in changes for fact in change.ended])
-    cancelled = [{"b_id": attempt_id} for change in changes for attempt_id in change.cancelled]
-    if cancelled:
-        _drop_unclaimed(tx, [row["b_id"] for row in cancelled], now)
-        tx.execute(_CANCEL_ATTEMPT, cancelled)
+    cancel_attempts(tx, [attempt_id for change in changes for attempt_id in change.cancelled], now)
+
+
+def cancel_attempts(tx: Connection, ids: Sequence[UUID], now: datetime) -> None:
+    """Write down that nobody wants these attempts any more; those that nobody has claimed are over with that."""
+    if ids:
+        _drop_unclaimed(tx, ids, now)
+        tx.execute(_CANCEL_ATTEMPT, [{"b_id": attempt_id} for attempt_id in ids])
         ring_workers(tx)
 
 
