@@ -149,6 +149,8 @@ class Serving:
                 return Found(is_alive=False)
             mine = worker_queue.attempts_of(tx, worker_id)
             again = [one for one, state in mine.items() if state is AttemptState.RUNNING and one not in known]
+            told = worker_queue.ends_told(tx, again)  # no scheduler has come to it: that must cost no slot
+            again = [one for one in again if one not in told]
             taken = worker_queue.take_waiting(tx, worker_id, facts.executor, facts.queues, free - len(again))
             orders = self._load(tx, [*again, *taken])
         unwanted = [one for one, state in mine.items() if state is AttemptState.CANCELLING]
