@@ -225,7 +225,7 @@ def test_only_the_worker_that_runs_an_attempt_may_ask_for_it(running, door, url,
     own = Ask(running.worker, running.order.attempt_id, 1, GetVariable("v"))
 
     def ask(**changes: Any) -> object:
-        given = {"worker_id": own.worker_id, "attempt_id": own.attempt_id, "fence": 1} | changes
+        given: dict[str, Any] = {"worker_id": own.worker_id, "attempt_id": own.attempt_id, "fence": 1} | changes
         answer = door.say(Ask(**given, request=own.request))
         assert isinstance(answer, Answered)
         return answer.answer
