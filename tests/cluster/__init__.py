@@ -1,0 +1,1 @@
+"""Does ``tradewind cluster`` start everything, keep it alive, and leave nothing behind?"""
