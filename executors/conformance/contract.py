@@ -38,7 +38,7 @@ TASKS = """
 
     @task
     def counts(ti):
-        with open(pathlib.Path(__file__).with_name(f"count-{ti.run_id}"), "a") as file:
+        with open(pathlib.Path(FOLDER, f"count-{ti.run_id}"), "a") as file:
             file.write("x")
 
     @task
@@ -68,7 +68,7 @@ class ExecutorContract:
     def bench(self, installation: Installation) -> Iterator[Bench]:
         """A bench on the executor, with the tasks of this page."""
         with installation.bench() as bench:
-            bench.write_dag(TASKS, TASK_IDS)
+            bench.write_dag(TASKS.replace("FOLDER", repr(str(bench.folder))), TASK_IDS)
             yield bench
 
     def count_of(self, bench: Bench, run_id: str) -> str:

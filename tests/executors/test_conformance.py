@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,18 +13,26 @@ import pytest
 
 from executors.conformance import ExecutorContract, Installation
 from executors.runner import attempts
+from tests.executors.worker.control import TOKEN
+from tests.executors.worker.test_https import write_certificate
+from tests.support.databases import PostgresTemplates
 from tests.support.waiting import wait_until
+from tests.webui.processes import free_port
 from tradewind.metadata import processes
 
 
 @contextmanager
-def a_celery_worker(installation: Installation, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+def a_celery_worker(
+    installation: Installation, environ: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A worker of an installation, until the end of the block; it is there when the block begins."""
     with (installation.home / "worker.log").open("ab") as log:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "tradewind.cli", "celery", "worker", *words],
-            env={**installation.environ, "TRADEWIND__CELERY__WORKER_STOP_SECONDS": "0"}, stdout=log, stderr=log,
-        )  # fmt: skip
+            [sys.executable, "-m", "tradewind.cli", "celery", "worker"],
+            env={**(environ or installation.environ), "TRADEWIND__CELERY__WORKER_STOP_SECONDS": "0"},
+            stdout=log,
+            stderr=log,
+        )
 
     def is_there() -> bool:
         assert worker.poll() is None, (installation.home / "worker.log").read_text()
@@ -37,6 +46,20 @@ def a_celery_worker(installation: Installation, *words: str) -> Iterator[subproc
         worker.terminate()
         worker.wait(30)
         print((installation.home / "worker.log").read_text()[-4000:])  # shown when a test failed
+
+
+@contextmanager
+def a_web_server(installation: Installation) -> Iterator[None]:
+    """A web server of an installation, until the end of the block."""
+    with (installation.home / "web.log").open("ab") as log:
+        words = [sys.executable, "-m", "tradewind.cli", "webserver"]
+        server = subprocess.Popen(words, env=installation.environ, stdout=log, stderr=log)
+    try:
+        yield
+    finally:
+        server.terminate()
+        server.wait(30)
+        print((installation.home / "web.log").read_text()[-4000:])
 
 
 class TestLocalExecutor(ExecutorContract):
@@ -66,7 +89,7 @@ class TestCeleryExecutor(ExecutorContract):
     @pytest.fixture(scope="class")
     @classmethod
     def installation(
-        cls, tmp_path_factory: pytest.TempPathFactory, own_redis_url: str, postgres_templates
+        cls, tmp_path_factory: pytest.TempPathFactory, own_redis_url: str, postgres_templates: PostgresTemplates
     ) -> Iterator[Installation]:
         folder: Path = tmp_path_factory.mktemp("celery")
         settings = {"CELERY__BROKER_URL": own_redis_url}
@@ -76,3 +99,33 @@ class TestCeleryExecutor(ExecutorContract):
         ):
             with a_celery_worker(installation):
                 yield installation
+
+
+class TestCeleryExecutorOverHttps(ExecutorContract):
+    """The same, and the worker knows neither the metadata DB nor the keys: only a web server, and a token for it."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def installation(
+        cls, tmp_path_factory: pytest.TempPathFactory, own_redis_url: str, postgres_templates: PostgresTemplates
+    ) -> Iterator[Installation]:
+        folder, far = tmp_path_factory.mktemp("near"), tmp_path_factory.mktemp("far")
+        cert, key = write_certificate(far)
+        port = free_port()
+        broker = {"CELERY__BROKER_URL": own_redis_url}
+        served = {"API__SSL_CERT": str(cert), "API__SSL_KEY": str(key), "WORKERS__TOKEN": TOKEN, "API__PORT": str(port)}
+        remote = {
+            "WORKERS__CONTROL_PLANE": f"https://127.0.0.1:{port}",
+            "WORKERS__CA_FILE": str(cert),
+            "WORKERS__TOKEN": TOKEN,
+        }
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("TRADEWIND", "AIRFLOW"))}
+        environ |= {f"TRADEWIND__{name}": value for name, value in {**broker, **remote}.items()}
+        environ["TRADEWIND_HOME"] = str(far)
+        with (
+            postgres_templates.migrated() as url,
+            Installation(folder, "CeleryExecutor", broker | served, url) as installation,
+            a_web_server(installation),
+            a_celery_worker(installation, environ),
+        ):
+            yield installation
