@@ -52,6 +52,7 @@ def make_app(config: Config) -> Celery:
         task_default_delivery_mode="transient",  # what a broker forgets, a look finds
         task_acks_late=False,
         worker_prefetch_multiplier=1,
+        worker_enable_prefetch_count_reduction=False,
         worker_enable_remote_control=True,
         worker_hijack_root_logger=False,
         worker_send_task_events=False,

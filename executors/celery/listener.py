@@ -32,6 +32,11 @@ JOIN_SECONDS: Final = 8.0
 """How long the end waits for Celery, which may be busy with a broker that does not answer."""
 AGAIN_SECONDS: Final = 5.0
 """After Celery has failed altogether."""
+_QUIETER: Final[Mapping[str, int]] = {
+    "celery.worker.strategy": logging.WARNING,  # a line for each message otherwise
+    "celery.app.trace": logging.WARNING,
+    "kombu.transport.virtual.base": logging.ERROR,  # a message on its way while we shut is given back: as it should be
+}
 
 
 class Commands(Protocol):
@@ -69,8 +74,8 @@ class Listener:
         self._thread: Final = threading.Thread(target=self._run, name="celery-listener", daemon=True)
         app.task(name=TASK, ignore_result=True)(self._hear)
         app.steps["consumer"].add(_Valve)
-        for name_of_logger in ("celery.worker.strategy", "celery.app.trace"):
-            logging.getLogger(name_of_logger).setLevel(logging.WARNING)  # a line for each message otherwise
+        for logger, level in _QUIETER.items():
+            logging.getLogger(logger).setLevel(level)
 
     def start(self) -> None:
         """Begin to listen."""
