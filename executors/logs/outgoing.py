@@ -252,11 +252,15 @@ class _ShipperProcess:
         self._closing.set()
         if self._thread.ident is None:
             return
+        self._hang_up()
+        self._thread.join(CLOSE_SECONDS)
+
+    def _hang_up(self) -> None:
         with self._lock:
             if self._process is not None and self._process.stdin is not None:
-                self._process.stdin.close()
+                with suppress(OSError):
+                    self._process.stdin.close()
                 self._process.stdin = None
-        self._thread.join(CLOSE_SECONDS)
 
     def _keep(self) -> None:
         pause = _PAUSE_SECONDS
@@ -267,6 +271,7 @@ class _ShipperProcess:
                 log.error("Logs are not shipped now; trying again. %s", error)
             else:
                 code = process.wait()
+                self._hang_up()
                 if self._closing.is_set():
                     return
                 log.error("The process that ships logs ended (exit code %d); starting it again.", code)

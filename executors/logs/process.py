@@ -99,7 +99,7 @@ def _serve(setup: Setup) -> None:
                 shipper.close()
                 spool.close(is_done=True)
                 del shippers[folder]
-        if is_alone and (own.folder not in shippers or now >= last_at):
+        if is_alone and (not shippers or now >= last_at):
             _give_up(shippers)
             return
         is_busy = any(len(shipper) for _, shipper in shippers.values())

@@ -127,13 +127,14 @@ class LogFiles:
     def close(self) -> None:
         """Remove what was fetched."""
         with self._lock:
-            if self._pool is not None:
-                self._pool.shutdown(wait=True, cancel_futures=True)
-                self._pool = None
-            if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
-                self._folder = None
+            pool, self._pool = self._pool, None
+            folder, self._folder = self._folder, None
             self._kept.clear()
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        atexit.unregister(self.close)
 
     def _is_away(self) -> bool:
         return time.monotonic() < self._away_until

@@ -59,8 +59,8 @@ def make_bench(home: Path, sqlite_url: str) -> Iterator[MakeBench]:
         )
         database = Database(sqlite_url)
         executor = LocalExecutor(config, SqlControlPlane(database, config), uuid4())
-        benches.append((Workbench(config, executor).start(), database))
-        return benches[-1][0]
+        benches.append((Workbench(config, executor), database))
+        return benches[-1][0].start()
 
     yield make
     for bench, database in benches:
