@@ -19,7 +19,6 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from executors.base import Executor
-from executors.runner.linux import start_tick
 from scheduler import callbacks, memory
 from scheduler.advance import Advancer, Step
 from scheduler.assets import look_at_consumers
@@ -38,7 +37,6 @@ from tradewind.metadata.backfills import TIMER as BACKFILL
 from tradewind.metadata.clock import DatabaseClock
 from tradewind.metadata.database import DATABASE_ERRORS, Database, in_words, ring
 from tradewind.metadata.inbox import InboxRow
-from tradewind.metadata.processes import BORN
 from tradewind.metadata.timers import TimerRow
 from tradewind.model.orders import AttemptEnded, AttemptOrder, Fact
 
@@ -330,7 +328,6 @@ class Scheduler:
             "default_executor": self._default_executor,
             "executor_spellings": dict(self._lanes.spellings),
             "executor_limits": self._limits(),
-            BORN: start_tick(os.getpid()),
             **self.facts(),
         }
 

@@ -17,11 +17,11 @@ from uuid import UUID
 import psutil
 from sqlalchemy import Connection
 
-from executors.runner.linux import start_tick
 from tradewind.errors import MetadataError
 from tradewind.metadata import attempts, processes, runs
+from tradewind.metadata.births import BORN, start_tick
 from tradewind.metadata.database import Database
-from tradewind.metadata.processes import BORN, ProcessRecord
+from tradewind.metadata.processes import ProcessRecord
 from tradewind.metadata.worker_queue import KIND as WORKER
 
 log = logging.getLogger(__name__)

@@ -170,12 +170,6 @@ def _children() -> Iterator[int]:
             yield pid
 
 
-def start_tick(pid: int) -> int | None:
-    """Return at which tick since the boot of this host a process began; None: it is gone, or this is no Linux."""
-    found = _parent_and_start(pid)
-    return None if found is None else found[1]
-
-
 def _parent_and_start(pid: int) -> tuple[int, int] | None:
     """Return the parent of a process, and when it started; None: it is gone."""
     try:

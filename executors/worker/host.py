@@ -17,14 +17,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
-from executors.runner.linux import start_tick
 from executors.runner.supervisor import Supervisor
 from executors.worker.link import LinkLost, WorkerLink
+from executors.worker.other_clock import OtherClock
 from executors.worker.talk import WorkerFacts
 from executors.worker.teller import Teller
 from tradewind import __version__, faults
 from tradewind.config import Config
 from tradewind.errors import Conflict, TradewindError
+from tradewind.health.pulse import UNWATCHED, Part
+from tradewind.metadata.births import start_tick
 from tradewind.model.orders import AttemptEnded, AttemptOrder, Fact
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ class WorkerHost:
         self._queues: Final = tuple(dict.fromkeys(queues))
         self._hostname: Final = hostname or socket.gethostname()
         self._supervisor: Final = Supervisor(config, link.desk, environ)
+        self._clock: Final = OtherClock()
         self._teller: Final = Teller(link, self._stored)
         self._thread: Final = threading.Thread(target=self._serve, name="tradewind-worker", daemon=True)
         self.worker_id: UUID = uuid4()
@@ -77,6 +80,8 @@ class WorkerHost:
         """Called from the worker's thread: False when all slots are taken, True when there is room again."""
         self.heard_at: float = 0.0
         """When the control plane answered it last, by ``time.monotonic()``; 0: never."""
+        self.pulse = Part("worker", UNWATCHED)
+        """Is told when the worker's thread turns, and when it has asked for work."""
 
         self._changed: Final = threading.Condition()  # guards what follows
         self._slots = slots
@@ -239,12 +244,14 @@ class WorkerHost:
             self._look(is_beat=False)
         self._misses = 0
         self._tell_room()
+        self.pulse.turned()
 
     def _register(self) -> None:
         asked_at = time.monotonic()
         welcome = self._link.register(self.worker_id, self._facts())
         self._lease_seconds = welcome.lease_seconds
         self._heard(asked_at)
+        self._clock.learn(welcome.now)
         log.info("worker %s takes tasks of the queues %s", self.worker_id, ", ".join(self._queues))
 
     def _claim(self, now: float) -> None:
@@ -279,8 +286,11 @@ class WorkerHost:
                 self._lose_lease()
                 return
             self._next_look = asked_at + LOOK_SECONDS * random.uniform(0.75, 1.25)
-            self._is_backlog = 0 < free <= len(found.orders)
+            if free:
+                self._is_backlog = free <= len(found.orders)
+            self._clock.learn(found.now)
             self.heard_at = time.monotonic()
+            self.pulse.worked()
             if is_beat:
                 self._heard(asked_at)
             self._begin(found.orders)
@@ -364,6 +374,7 @@ class WorkerHost:
         else:
             log.error("A turn of this worker failed.", exc_info=error)
         self._misses = min(self._misses + 1, 10)
+        self.pulse.failed(str(error) or type(error).__name__)
 
     # --- the supervisor's thread, and the teller's -------------------------------------------------------------------
 
@@ -374,8 +385,7 @@ class WorkerHost:
                 if isinstance(fact, AttemptEnded):
                     self._held.discard(fact.attempt_id)
                     self._untold.add(fact.attempt_id)
-            worker_id = self.worker_id
-            self._teller.tell(worker_id, mine)
+            self._teller.tell(self.worker_id, [self._clock.set_right(fact) for fact in mine])
             self._changed.notify_all()
 
     def _stored(self, facts: Sequence[Fact]) -> None:

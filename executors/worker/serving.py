@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from executors.bundles.folders import BundleFolders
 from executors.control_plane import SqlControlPlane
-from executors.runner.desk import ControlPlaneDesk, Desk
+from executors.runner.desk import ControlPlaneDesk
 from executors.runner.protocol import Answer, Refused
 from executors.worker.talk import (
     TALK_VERSION,
@@ -68,9 +68,7 @@ class Serving:
         """
         self._database: Final = database
         self._plane: Final = SqlControlPlane(database, config, environ)
-        self.desk: Final[Desk] = ControlPlaneDesk(
-            self._plane, config.core.dags_folder.absolute(), BundleFolders(config)
-        )
+        self.desk: Final = ControlPlaneDesk(self._plane, config.core.dags_folder.absolute(), BundleFolders(config))
         self._lease: Final = timedelta(seconds=config.scheduler.lease_seconds)
         self._clock: DatabaseClock | None = None
         self._timeouts: Final = Timeouts()
@@ -113,24 +111,23 @@ class Serving:
 
     def register(self, worker_id: UUID, facts: WorkerFacts) -> Welcome:
         """Begin a lease."""
+        now = self._synchronised().now()
         with self._database.write() as tx:
             worker_queue.begin_lease(
                 tx,
                 worker_id,
                 hostname=facts.machine or facts.hostname,
                 pid=facts.pid,
-                now=self._synchronised().now(),
+                now=now,
                 lease=self._lease,
                 info=msgspec.to_builtins(facts),
             )
-        return Welcome(self._lease.total_seconds())
+        return Welcome(self._lease.total_seconds(), now=now)
 
     def claim(self, worker_id: UUID, attempt_ids: Sequence[UUID]) -> list[AttemptOrder]:
         """Take attempts of which the broker has told; none without a lease."""
         with self._database.write() as tx:
-            if not worker_queue.hold_lease(tx, worker_id, self._now()):
-                return []
-            return self._load(tx, worker_queue.take_told(tx, worker_id, attempt_ids))
+            return self._load(tx, worker_queue.take_told(tx, worker_id, attempt_ids, self._now()))
 
     def look(self, worker_id: UUID, facts: WorkerFacts, *, free: int, running: Sequence[UUID], is_beat: bool) -> Found:
         """Take waiting work, tell what is not wanted any more, extend the lease.
@@ -151,11 +148,11 @@ class Serving:
             again = [one for one, state in mine.items() if state is AttemptState.RUNNING and one not in known]
             told = worker_queue.ends_told(tx, again)  # no scheduler has come to it: that must cost no slot
             again = [one for one in again if one not in told]
-            taken = worker_queue.take_waiting(tx, worker_id, facts.executor, facts.queues, free - len(again))
+            taken = worker_queue.take_waiting(tx, worker_id, facts.executor, facts.queues, free - len(again), now)
             orders = self._load(tx, [*again, *taken])
         unwanted = [one for one, state in mine.items() if state is AttemptState.CANCELLING]
         unwanted += [one for one in running if one not in mine]
-        return Found(orders=tuple(orders), cancel=tuple(unwanted))
+        return Found(orders=tuple(orders), cancel=tuple(unwanted), now=now)
 
     def report(self, worker_id: UUID, facts: Sequence[Fact]) -> None:
         """Store what became of attempts of this worker."""
@@ -176,7 +173,7 @@ class Serving:
                 "This attempt is over: it was cleared, cancelled or taken for lost, or its worker is another one. What "
                 "it asks or says counts no more."
             )
-        return self.desk.answer(order, request.request)
+        return self.desk.answer_once(order, request.request)  # who asked over HTTPS asks again
 
     def _source(self, request: GetSource) -> WorkerAnswer:
         with self._database.read() as tx:

@@ -6,6 +6,7 @@ to a web server. Every request may be said twice: what it does is done once.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -107,6 +108,7 @@ class Welcome(msgspec.Struct, frozen=True, omit_defaults=True, tag="welcome"):
 
     lease_seconds: float
     talk_version: int = TALK_VERSION
+    now: datetime | None = None  # by the clock of the control plane
 
 
 class Orders(msgspec.Struct, frozen=True, omit_defaults=True, tag="orders"):
@@ -121,6 +123,7 @@ class Found(msgspec.Struct, frozen=True, omit_defaults=True, tag="found"):
     orders: tuple[AttemptOrder, ...] = ()
     cancel: tuple[UUID, ...] = ()  # of those it runs: nobody wants them any more
     is_alive: bool = True  # False: the lease was over; what it ran was given to others. Register anew.
+    now: datetime | None = None  # by the clock of the control plane
 
 
 class Answered(msgspec.Struct, frozen=True, omit_defaults=True, tag="answered"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from tradewind.metadata.births import BORN, start_tick
 from tradewind.metadata.models import DagRun, Process
 from tradewind.metadata.revision import HEAD
 
@@ -17,10 +19,6 @@ REMEMBERED: Final = timedelta(days=7)
 """How long processes that have ended are kept for people to see."""
 SCHEMA: Final = "schema"
 """In ``info``: the newest revision of the schema that the code of the process knows. Missing: older than 0013."""
-
-
-BORN: Final = "born"
-"""What ``info`` calls the tick of its host's kernel at which a process began: with the pid it names just that one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def register(
             started_at=now,
             heartbeat_at=now,
             expires_at=now + lease,
-            info=with_schema(info),
+            info=_of_this_process(info),
         )
     )
 
@@ -78,7 +76,7 @@ def heartbeat(
     Args:
         info: what the process says of itself from now on. None: as before.
     """
-    told = {} if info is None else {"info": with_schema(info)}
+    told = {} if info is None else {"info": _of_this_process(info)}
     result = tx.execute(
         update(Process)
         .where(Process.id == process_id, Process.ended_at.is_(None))
@@ -90,6 +88,10 @@ def heartbeat(
 def with_schema(info: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a process says of itself, with the schema that it was written for."""
     return {**info, SCHEMA: HEAD}
+
+
+def _of_this_process(info: Mapping[str, Any]) -> dict[str, Any]:
+    return with_schema({BORN: start_tick(os.getpid()), **info})
 
 
 def revive(tx: Connection, process_id: UUID, now: datetime, lease: timedelta) -> None:

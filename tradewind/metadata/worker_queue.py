@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Update, exists, func, select, text, update
+from sqlalchemy import Connection, Select, exists, func, select, text, update
 
 from tradewind.metadata.database import CHANNEL
 from tradewind.metadata.inbox import CALLBACK, ENDED, fact_message, send
@@ -63,24 +63,26 @@ def extend_lease(tx: Connection, worker_id: UUID, now: datetime, lease: timedelt
 
 
 def hold_lease(tx: Connection, worker_id: UUID, now: datetime) -> bool:
-    """Return whether the lease of a worker holds, and have it hold until the transaction ends.
+    """Return whether the lease of a worker holds, and have it hold until the transaction ends."""
+    return tx.execute(_lease(worker_id, now)).first() is not None
 
-    Whoever takes work asks first: work that was taken under a lease that has just been ended would be nobody's.
-    """
+
+def _lease(worker_id: UUID, now: datetime) -> Select[UUID]:
+    """Whoever takes work holds the lease meanwhile: work taken under one that is ended now would be nobody's."""
     query = select(Process.id).where(
         Process.id == worker_id, Process.kind == KIND, Process.ended_at.is_(None), Process.expires_at > now
     )
-    return tx.execute(query.with_for_update(read=True)).first() is not None
+    return query.with_for_update(read=True)
 
 
-def take_told(tx: Connection, worker_id: UUID, ids: Sequence[UUID]) -> list[UUID]:
-    """Take these attempts, of which a broker has told, for a worker that holds its lease; return those that it got.
+def take_told(tx: Connection, worker_id: UUID, ids: Sequence[UUID], now: datetime) -> list[UUID]:
+    """Take these attempts, of which a broker has told, for a worker whose lease holds; return those that it got.
 
     Those that it has taken before are returned again, so that an answer that got lost can be asked for again.
     """
     if not ids:
         return []
-    got = list(tx.execute(_taking(worker_id).where(Attempt.id.in_(ids))).scalars())
+    got = _take(tx, worker_id, _free_attempts().where(Attempt.id.in_(ids)), now)
     if len(got) == len(ids):
         return got
     missing = set(ids).difference(got)
@@ -90,36 +92,37 @@ def take_told(tx: Connection, worker_id: UUID, ids: Sequence[UUID]) -> list[UUID
     return got + list(tx.execute(before).scalars())
 
 
-def take_waiting(tx: Connection, worker_id: UUID, executor: str, queues: Sequence[str], limit: int) -> list[UUID]:
-    """Take up to ``limit`` attempts that wait in some queues of an executor, the oldest first.
-
-    Those that another worker takes at this moment are passed over.
-    """
+def take_waiting(
+    tx: Connection, worker_id: UUID, executor: str, queues: Sequence[str], limit: int, now: datetime
+) -> list[UUID]:
+    """Take up to ``limit`` attempts that wait in some queues of an executor, the oldest first."""
     if limit <= 0 or not queues:
         return []
     waiting = (
-        select(Attempt.id)
-        .where(
-            Attempt.state == AttemptState.QUEUED,
-            Attempt.fence == 0,
-            Attempt.executor == executor,
-            Attempt.queue.in_(queues),
-        )
+        _free_attempts()
+        .where(Attempt.executor == executor, Attempt.queue.in_(queues))
         .order_by(Attempt.queued_at, Attempt.id)
         .limit(limit)
-        .with_for_update(skip_locked=True)
     )
-    ids = list(tx.execute(waiting).scalars())
-    return list(tx.execute(_taking(worker_id).where(Attempt.id.in_(ids))).scalars()) if ids else []
+    return _take(tx, worker_id, waiting, now)
 
 
-def _taking(worker_id: UUID) -> Any:
-    statement: Update = (
+def _free_attempts() -> Select[UUID]:
+    return select(Attempt.id).where(Attempt.state == AttemptState.QUEUED, Attempt.fence == 0)
+
+
+def _take(tx: Connection, worker_id: UUID, wanted: Select[UUID], now: datetime) -> list[UUID]:
+    """Take attempts in one statement. Those that somebody else has in hand at this moment are passed over, so that
+    nobody waits for another here, and no ring of waiters can close."""
+    lease = _lease(worker_id, now).cte("lease")
+    free = wanted.with_for_update(skip_locked=True).cte("free")
+    taking = (
         update(Attempt)
-        .where(Attempt.state == AttemptState.QUEUED, Attempt.fence == 0)
+        .where(Attempt.id.in_(select(free.c.id)), exists(select(lease.c.id)))
         .values(state=AttemptState.RUNNING, fence=1, supervisor_id=worker_id)
+        .returning(Attempt.id)
     )
-    return statement.returning(Attempt.id)
+    return list(tx.execute(taking).scalars())
 
 
 def attempts_of(tx: Connection, worker_id: UUID) -> dict[UUID, AttemptState]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from uuid import UUID, uuid4
 
 import psycopg
@@ -57,7 +58,7 @@ def test_the_broker_brings_work_before_anybody_looks(yard: Yard, monkeypatch: py
     worker = yard.worker()
     with yard.scheduler(lease=3600):
         wait_until(lambda: not worker._must_look, what="the first look")
-        worker._next_beat = float("inf")
+        worker._next_beat = time.monotonic() + 3600
         yard.broker.deliver = worker.offer
         run = yard.run(version)
         yard.wait_over(run)
@@ -224,7 +225,7 @@ def test_what_is_not_wanted_any_more_is_told_to_its_worker_at_once(yard: Yard, m
         run = yard.run(version)
         yard.wait_ran("slow")
         monkeypatch.setattr(host_module, "LOOK_SECONDS", 3600.0)
-        worker._next_look = worker._next_beat = float("inf")  # it looks when it is rung, and not before
+        worker._next_look = worker._next_beat = time.monotonic() + 3600  # it looks when it is rung, and not before
         with yard.database.write() as tx:
             send(tx, [command_message(run, uuid4(), MarkRun(RunState.FAILED))], yard.database.now())
         yard.wait_over(run)
