@@ -7,8 +7,9 @@ A call is never left open: whatever happens to the network or the web server, it
 from __future__ import annotations
 
 import ssl
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Any, Final
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3.exceptions import (
@@ -16,6 +17,7 @@ from urllib3.exceptions import (
     HTTPError,
     NewConnectionError,
     ProtocolError,
+    ProxyError,
     ReadTimeoutError,
     SSLError,
 )
@@ -71,19 +73,13 @@ class HttpDoor:
                 "let nobody in. Give this worker the token that the web server has."
             )
         address = urlsplit(self.url)
-        self._path: Final = f"{address.path}{PATH}"
         self._headers: Final = {
             "Authorization": f"Bearer {config.workers.token[0]}",
             "Content-Type": MEDIA_TYPE,
             "User-Agent": f"tradewind-worker/{__version__}",
             VERSION_HEADER: str(TALK_VERSION),
         }
-        self._pool: Final = urllib3.connection_from_url(
-            f"{address.scheme}://{address.netloc}",
-            maxsize=CONNECTIONS,
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-            **({"ssl_context": _trust(config)} if address.scheme == "https" else {}),
-        )
+        self._connections: Final = _connections(config, address)
         self._has_met = False  # what was right once is not taken for a wrong address later
 
     def say(self, request: WorkerRequest) -> WorkerAnswer:
@@ -101,12 +97,12 @@ class HttpDoor:
                 "control plane at once."
             )
         try:
-            response = self._pool.urlopen(
-                "POST", self._path, body=body, headers=self._headers, retries=False, redirect=False
+            response = self._connections.urlopen(
+                "POST", f"{self.url}{PATH}", body=body, headers=self._headers, retries=False, redirect=False
             )
         except SSLError as error:
             raise self._wrong(f"its certificate is not trusted: {_reason(error)}", _MEND_TLS) from error
-        except (NewConnectionError, ConnectTimeoutError) as error:
+        except (NewConnectionError, ConnectTimeoutError, ProxyError) as error:
             raise NotSent(f"The control plane at {self.url} cannot be reached: {_reason(error)}.") from error
         except HTTPError as error:
             raise LinkLost(f"The control plane at {self.url} has not answered: {_reason(error)}.") from error
@@ -114,7 +110,7 @@ class HttpDoor:
 
     def close(self) -> None:
         """Close the connections."""
-        self._pool.close()
+        self._connections.clear()
 
     def _read(self, response: urllib3.BaseHTTPResponse, sent: int) -> WorkerAnswer:
         if response.status == 413:
@@ -160,6 +156,31 @@ _MEND_TLS: Final = (
     "Name the authority that vouches for it in [workers] ca_file, and use the name of the host that the certificate "
     "is for."
 )
+
+
+def _connections(config: Config, address: SplitResult) -> urllib3.PoolManager:
+    """Return connections to an address, through the proxy that ``HTTPS_PROXY`` and its kin name for it."""
+    options: dict[str, Any] = {
+        "maxsize": CONNECTIONS,
+        "timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+    }
+    if address.scheme == "https":
+        options["ssl_context"] = _trust(config)
+    proxy = getproxies().get(address.scheme)
+    host = address.hostname or ""
+    if not proxy or proxy_bypass(host) or host in ("localhost", "127.0.0.1", "::1"):
+        return urllib3.PoolManager(**options)
+    of_proxy = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    login = ":".join(unquote(part) for part in (of_proxy.username, of_proxy.password) if part is not None)
+    headers = urllib3.make_headers(proxy_basic_auth=login) if login else None
+    place = f"{of_proxy.scheme}://{of_proxy.netloc.rpartition('@')[2]}"
+    try:
+        return urllib3.ProxyManager(place, proxy_headers=headers, **options)
+    except (ValueError, HTTPError):  # what it says may hold a password
+        raise UsageError(
+            f"The environment names a proxy for {address.scheme}:// that is none. Set {address.scheme.upper()}_PROXY to"
+            " http://HOST:PORT, or NO_PROXY to the hosts that are reached without it."
+        ) from None
 
 
 def _trust(config: Config) -> ssl.SSLContext:

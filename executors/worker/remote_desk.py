@@ -17,6 +17,8 @@ from executors.runner.protocol import (
     Answer,
     AskAboutRuns,
     ConnectionAnswer,
+    DeleteVariable,
+    Done,
     GetConnection,
     GetVariable,
     Refused,
@@ -180,8 +182,11 @@ class RemoteDesk(FileDesk):
 def _first_answer(request: Request, told: Answer) -> Answer:
     """Return what the answer would have been, had it not got lost the first time that this was asked.
 
-    All else may be done twice. Only a run that is there already may well be the one that this very question has made.
+    All else may be done twice. Only a run that is there already may well be the one that this very question has made,
+    and a variable that is not there the one that it has deleted.
     """
+    if isinstance(request, DeleteVariable) and isinstance(told, Done):
+        return Done()
     if not isinstance(request, AskAboutRuns) or not isinstance(request.question, TriggerRun):
         return told
     if isinstance(told, RunsAnswer) and (there := told.answer.triggered) is not None and not there.is_new:

@@ -15,6 +15,7 @@ import pytest
 from executors.runner.protocol import (
     Answer,
     AskAboutRuns,
+    DeleteVariable,
     Done,
     GetVariable,
     PushXCom,
@@ -81,8 +82,10 @@ def test_what_a_task_changes_is_changed_though_the_answer_gets_lost(shaky, datab
     assert shaky.ask(SetVariable("v", "1", None)) == Done()
     assert shaky.ask(PushXCom(XComValue("k", "1", size_bytes=1))) == Done()
     assert shaky.ask(GetVariable("v")).value == "1"
+    shaky.bridge.lose_answers()
+    assert (shaky.ask(DeleteVariable("v")), shaky.ask(DeleteVariable("v"))) == (Done(True), Done(False))
 
-    assert all(shaky.bridge.lost.acquire(timeout=0) for _ in range(4))  # the claim's, and all three
+    assert all(shaky.bridge.lost.acquire(timeout=0) for _ in range(5))  # the claim's, and all these
     with database.read() as tx:
         assert [x.value for x in xcoms.find_xcoms(tx, "d", "r1", ["a"], "k", None)] == ["1"]
 

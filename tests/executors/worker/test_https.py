@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import threading
+from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from uuid import uuid4
@@ -18,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from executors.worker.http_link import HttpLink
+from executors.worker.link import LinkLost
 from tests.executors.worker.control import TOKEN, facts, remote
 from tests.support.waiting import wait_until
 from tests.webui.processes import free_port
@@ -26,13 +32,16 @@ from tradewind.errors import UsageError
 from webui.server import find_certificate
 
 ROOT = Path(__file__).parents[3]
+BEHIND_THE_PROXY = "tradewind.invalid"
+"""A name that only the proxy can resolve."""
 
 
 def write_certificate(folder: Path, name: str = "") -> tuple[Path, Path]:
-    """Write a certificate for 127.0.0.1 that vouches for itself, and its key."""
+    """Write a certificate for 127.0.0.1 and a name that vouches for itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tradewind")])
     now = datetime.now(UTC)
+    names = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName(BEHIND_THE_PROXY)]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -41,7 +50,7 @@ def write_certificate(folder: Path, name: str = "") -> tuple[Path, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=1))
         .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -74,7 +83,9 @@ def server(home: Path, sqlite_url: str, tmp_path: Path) -> Iterator[tuple[int, P
         process.wait(timeout=20)
 
 
-def test_a_worker_speaks_to_the_web_server_that_its_authority_vouches_for_and_to_no_other(server, tmp_path):
+def test_a_worker_speaks_to_the_web_server_that_its_authority_vouches_for_and_to_no_other(
+    server, tmp_path, monkeypatch
+):
     port, cert = server
 
     def link(host: str, scheme: str = "https", **settings: str) -> HttpLink:
@@ -92,6 +103,71 @@ def test_a_worker_speaks_to_the_web_server_that_its_authority_vouches_for_and_to
     other, _ = write_certificate(tmp_path, "other-")
     with pytest.raises(UsageError, match="certificate is not trusted"):
         link("127.0.0.1", TRADEWIND__WORKERS__CA_FILE=str(other)).register(uuid4(), facts())
+
+    with proxy_to(port) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:p%40ss@127.0.0.1:{proxy.server_port}")
+        monkeypatch.setenv("NO_PROXY", "elsewhere.invalid")
+        behind = link(BEHIND_THE_PROXY, TRADEWIND__WORKERS__CA_FILE=str(cert))
+        assert behind.register(uuid4(), facts()).lease_seconds == 30
+        behind.close()
+        assert proxy.asked == [(f"{BEHIND_THE_PROXY}:{port}", "me:p@ss")]
+    with pytest.raises(LinkLost, match="cannot be reached: .*Connection refused"):
+        behind.register(uuid4(), facts())
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://secret@127.0.0.1:1")
+    with pytest.raises(UsageError, match=r"names a proxy for https:// that is none. Set HTTPS_PROXY") as caught:
+        link(BEHIND_THE_PROXY)
+    assert "secret" not in str(caught.value)
+
+
+class Proxy(ThreadingHTTPServer):
+    """A proxy that leads to one port of this machine, whatever it is asked for."""
+
+    daemon_threads = True
+
+    def __init__(self, target: int) -> None:
+        super().__init__(("127.0.0.1", 0), Tunnel)
+        self.target = target
+        self.asked: list[tuple[str, str]] = []  # what for, and who
+
+
+class Tunnel(BaseHTTPRequestHandler):
+    """One connection through the proxy."""
+
+    server: Proxy
+
+    def do_CONNECT(self) -> None:
+        login = self.headers["Proxy-Authorization"].removeprefix("Basic ")
+        self.server.asked.append((self.path, b64decode(login).decode()))
+        self.send_response(200)
+        self.end_headers()
+        with socket.create_connection(("127.0.0.1", self.server.target)) as far:
+            back = threading.Thread(target=_carry, args=(far, self.connection), daemon=True)
+            back.start()
+            _carry(self.connection, far)
+            back.join()
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+def _carry(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def proxy_to(port: int) -> Iterator[Proxy]:
+    """A proxy that leads to a port."""
+    with Proxy(port) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever, args=(0.01,), name="proxy")
+        thread.start()
+        try:
+            yield proxy
+        finally:
+            proxy.shutdown()
+            thread.join()
 
 
 def _registered(link: HttpLink) -> object:
