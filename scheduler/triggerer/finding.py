@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from importlib import import_module
+from importlib import import_module, invalidate_caches
 from types import ModuleType
 from typing import Any, Final
 
+from executors.bundles.holding import hold
 from scheduler.triggerer.protocol import Add
 from tradewind.errors import did_you_mean
 from tradewind.model.orders import IN_DAG_FILE
@@ -26,9 +27,9 @@ class Finder:
     """Makes triggers. May block while it imports what users wrote, so it is called in threads of its own."""
 
     def __init__(self, dags_folder: str) -> None:
-        self._dags_folder = dags_folder
+        self._dags_folder = dags_folder  # the state of it in which modules are looked for now
         self._files: dict[tuple[str, bytes], ModuleType] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def make(self, add: Add) -> Any:
         """Return the trigger.
@@ -37,7 +38,9 @@ class Finder:
             AirflowException: there is no such class, or it is none of a trigger.
             Exception: whatever its module or its ``__init__`` raises.
         """
-        kind = self._class(add)
+        with self._lock:
+            self._enter(add)
+            kind = self._class(add)
         if not (isinstance(kind, type) and callable(getattr(kind, "run", None))):
             raise AirflowException(f"{add.trigger} is no trigger class: it has no run(). {_MEND}")
         kwargs = {} if add.kwargs is None else decode(add.kwargs)
@@ -45,6 +48,21 @@ class Finder:
         if not isinstance(trigger, BaseTrigger) and not hasattr(trigger, "serialize"):
             raise AirflowException(f"{add.trigger} is no trigger class: derive it from BaseTrigger.")
         return trigger
+
+    def _enter(self, add: Add) -> None:
+        """Look for modules in the DAG folder as it was when the run began. Those that came from another state of it are
+        imported anew; triggers that run already go on with theirs."""
+        if add.folder in ("", self._dags_folder):
+            return
+        hold(add.lock_path)
+        before = f"{self._dags_folder}/"
+        for name, module in list(sys.modules.items()):
+            if any(f"{place}/".startswith(before) for place in _places(module)):
+                del sys.modules[name]
+        others = [path for path in sys.path if not f"{path}/".startswith(before)]
+        sys.path[:] = [add.folder, *others]
+        self._dags_folder = add.folder
+        invalidate_caches()
 
     def _class(self, add: Add) -> Any:
         if add.trigger.startswith(IN_DAG_FILE):
@@ -84,6 +102,12 @@ class Finder:
                 load_dag_file(add.dag_path, add.source, self._dags_folder)
                 self._files[key] = sys.modules[module_name(add.dag_path)]
             return self._files[key]
+
+
+def _places(module: ModuleType) -> list[str]:
+    """Return where a module came from: its file, or the folders of a package without one."""
+    file = getattr(module, "__file__", None)
+    return [file] if isinstance(file, str) else [str(path) for path in getattr(module, "__path__", ())]
 
 
 def _part(module: ModuleType, name: str, path: str) -> Any:

@@ -19,6 +19,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
+from executors.bundles.folders import BundleFolders
 from executors.control_plane import SqlControlPlane
 from executors.logs.credentials import connections_of
 from executors.logs.outgoing import TaskLogs, open_task_logs
@@ -26,6 +27,7 @@ from executors.runner.desk import ControlPlaneDesk
 from executors.runner.environment import task_environment
 from scheduler.recovery import end_dead
 from scheduler.triggerer.link import TriggerLink
+from scheduler.triggerer.places import folder_now
 from scheduler.triggerer.protocol import (
     VERSION,
     Add,
@@ -94,7 +96,8 @@ class Triggerer:
         self._environment = task_environment(
             os.environ if environ is None else environ, config.database.sql_alchemy_conn, marker=uuid4().hex
         )
-        self._desk = ControlPlaneDesk(SqlControlPlane(db, config, environ), config.core.dags_folder.absolute())
+        self._plane, self._bundles = SqlControlPlane(db, config, environ), BundleFolders(config)
+        self._desk = ControlPlaneDesk(self._plane, config.core.dags_folder.absolute(), self._bundles)
         self._find_connection = connections_of(self._desk, os.environ if environ is None else environ)
         self._logs: TaskLogs | None = None
         self._clock = DatabaseClock(db)
@@ -283,14 +286,16 @@ class Triggerer:
 
     def _setup(self) -> Setup:
         core, config = self._config.core, self._config
+        folder, lock_path = folder_now(config, self._db, self._bundles, self._plane)
         return Setup(
             VERSION,
-            str(core.dags_folder.absolute()),
+            folder,
             asdict(Defaults.from_config(config)),
             config.logging.logging_level,
             XComPolicy(core.xcom_max_inline_bytes, core.xcom_object_store),
             core.sensitive_var_conn_names,
             core.hide_sensitive_var_conn_fields,
+            lock_path=lock_path,
         )
 
     def _hand_over(self, claimed: list[ClaimedWait]) -> None:
@@ -309,12 +314,15 @@ class Triggerer:
 
     def _add_of(self, wait: ClaimedWait) -> Add | Failed:
         dag_path, source = str(self._config.core.dags_folder.absolute() / wait.file_path), None
-        if wait.trigger.startswith(IN_DAG_FILE):
+        folder = lock_path = ""
+        if wait.trigger.startswith(IN_DAG_FILE) or wait.bundle is not None:
             order = self._order(wait.attempt_id)
             found = "the run is gone" if order is None else self._desk.find_source(order)
             if isinstance(found, str):
                 return Failed(wait.attempt_id, found)
-            dag_path, source = str(found.path), found.text
+            dag_path, source = str(found.path), found.text if wait.trigger.startswith(IN_DAG_FILE) else None
+            if wait.bundle is not None:
+                folder, lock_path = str(found.folder), found.lock_path
         assert self._logs is not None
         path = self._logs.begin_trigger(
             wait.attempt_id, wait.dag_id, wait.run_id, wait.task_id, wait.try_number, wait.map_index
@@ -331,6 +339,8 @@ class Triggerer:
             str(path),
             dag_path,
             source,
+            folder=folder,
+            lock_path=lock_path,
         )
 
     def _forget(self, wait: UUID) -> bool:

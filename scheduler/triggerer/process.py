@@ -21,6 +21,7 @@ from uuid import UUID
 
 import msgspec
 
+from executors.bundles.holding import hold
 from executors.runner import linux
 from executors.runner.wire import Wire, frame
 from scheduler.triggerer import output
@@ -59,6 +60,7 @@ class TriggerProcess:
     def serve(self, setup: Setup) -> None:
         """Run triggers until the triggerer is gone."""
         self._setup = setup
+        hold(setup.lock_path)
         self._finder = Finder(setup.dags_folder)
         asyncio.set_event_loop(self._loop)
         threading.Thread(target=self._listen, name="trigger-commands", daemon=True).start()

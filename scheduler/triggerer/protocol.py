@@ -14,7 +14,7 @@ import msgspec
 from executors.runner.protocol import Answer, Request
 from tradewind.xcom.policy import XComPolicy
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class _Message(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, tag=True):
@@ -35,6 +35,7 @@ class Setup(_Message, frozen=True):
     sensitive_names: tuple[str, ...] = ()
     hide_sensitive: bool = True
     import_paths: tuple[str, ...] = ()  # folders beside the DAG folder from which modules may come
+    lock_path: str = ""  # held from then on, so that the DAG folder stays
 
 
 class Add(_Message, frozen=True):
@@ -52,6 +53,8 @@ class Add(_Message, frozen=True):
     dag_path: str = ""  # of the DAG file, absolute
     source: bytes | None = None
     goes_on: bool = False  # a watcher: each of its events is told, and the end of them as a failure without words
+    folder: str = ""  # the DAG folder as it was when the run began; empty: the one of Setup
+    lock_path: str = ""  # held from then on, so that this folder stays
 
 
 class Cancel(_Message, frozen=True):

@@ -22,7 +22,7 @@ from tests.executors.worker.yard import EXECUTOR, Yard
 from tests.support.installation import Installation
 from tests.support.waiting import wait_until
 from tradewind.config import load_config, with_secrets
-from tradewind.metadata import bundles, dags
+from tradewind.metadata import bundles, dags, xcoms
 from tradewind.metadata.database import Database
 from tradewind.metadata.models import DagRun, DagVersion
 
@@ -202,3 +202,53 @@ def test_a_worker_with_nothing_but_its_home_runs_what_the_run_began_with(
         with database.read() as tx:
             assert len(set(tx.execute(select(DagRun.bundle)).scalars())) == 2
         assert len(list((tmp_path / "far" / "bundles").glob(f"{'db' if kind == 'database' else 'git'}-*[!k]"))) == 2
+
+
+WAITING = """
+from mine.triggers import Says
+from tradewind import DAG, task
+from airflow.sdk import BaseOperator
+
+class Waits(BaseOperator):
+    def execute(self, context):
+        self.defer(trigger=Says(), method_name="back")
+    def back(self, context, event):
+        return event
+
+with DAG("d"):
+    Waits(task_id="waits")
+"""
+TRIGGERS = """
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from mine.words import WORD
+
+class Says(BaseTrigger):
+    def serialize(self):
+        return "mine.triggers.Says", {}
+    async def run(self):
+        yield TriggerEvent(WORD)
+"""
+
+
+def test_triggers_come_from_the_commit_of_their_run(tmp_path, sqlite_url):
+    repository = Repository(tmp_path / "repository")
+    settings = {
+        "TRADEWIND__DAG_PROCESSOR__DAG_BUNDLE": f"git+{repository.url}",
+        "TRADEWIND__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
+    }
+    repository.commit({"d.py": WAITING, "mine/triggers.py": TRIGGERS, "mine/words.py": "WORD = 'old'\n"})
+    with Installation(tmp_path / "home", sqlite_url, settings) as place, closing(Database(sqlite_url)) as database:
+        place.start_scheduler()
+        place.wait_for_dags("d")
+        place.run("dags", "unpause", "d")
+        said = {}
+        for word in ("old", "new"):
+            commit = repository.commit({"mine/words.py": f"WORD = {word!r}\n", "mine/count.txt": word})
+            wait_until(lambda commit=commit: newest_bundle(database) == f"git-{commit}", 30)
+            run_id = place.trigger("d")
+            assert place.wait_for_run("d", run_id) == "success", place.task_log("d", run_id, "waits")
+            with database.read() as tx:
+                (found,) = xcoms.find_xcoms(tx, "d", run_id, ["waits"], "return_value", -1)
+            said[word] = found.value
+
+    assert said == {"old": '"old"', "new": '"new"'}

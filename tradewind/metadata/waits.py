@@ -50,6 +50,7 @@ class ClaimedWait:
     file_path: str
     version_id: int
     source_digest: str
+    bundle: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +241,7 @@ _CLAIMED = (
     select(
         TriggerWait.attempt_id, TriggerWait.trigger, TriggerWait.kwargs, DagRun.dag_id, DagRun.run_id, Attempt.task_id,
         Attempt.map_index, Attempt.try_number, DagVersion.file_path, DagRun.version_id, DagVersion.source_digest,
+        DagRun.bundle,
     )
     .join(Attempt, Attempt.id == TriggerWait.attempt_id)
     .join(DagRun, DagRun.id == TriggerWait.run_pk)
