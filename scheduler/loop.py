@@ -37,6 +37,7 @@ from tradewind.metadata.backfills import TIMER as BACKFILL
 from tradewind.metadata.clock import DatabaseClock
 from tradewind.metadata.database import DATABASE_ERRORS, Database, in_words, ring
 from tradewind.metadata.inbox import InboxRow
+from tradewind.metadata.revision import what_is_wrong
 from tradewind.metadata.timers import TimerRow
 from tradewind.model.orders import AttemptEnded, AttemptOrder, Fact
 
@@ -331,6 +332,13 @@ class Scheduler:
             **self.facts(),
         }
 
+    def _stop_when_behind(self, tx: Connection) -> None:
+        """End in order when an upgrade was finished that took away what this version needs."""
+        trouble = what_is_wrong(tx, self._db.safe_url)
+        if trouble and not self._stopping.is_set():
+            log.error("%s This scheduler stops.", trouble)
+            self.stop()
+
     def _beat_if_due(self) -> None:
         if self._clock.now() < self._next_heartbeat and not self._is_unsure:
             return
@@ -352,6 +360,7 @@ class Scheduler:
             dead += self._patience.end_expired(tx, now, now if self._is_new else self._next_heartbeat)
             peers = processes.list_processes(tx, kind="scheduler", alive_at=now)
             self._advancer.has_peers = len(peers) > 1
+            self._stop_when_behind(tx)
             lost, adopted = take_up(tx, self._id, now, self._advancer.adopt)
             if self._is_unsure:
                 self._advancer.adopt(tx, runs.claimed_by(tx, self._id))

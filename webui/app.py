@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from flask import Flask
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
 from jinja2 import StrictUndefined
 
 from tradewind.config import Config
+from tradewind.metadata.again import again
 from tradewind.metadata.database import Database
 from webui import assets, error_pages, execution, headers, templating
 from webui.api import api
@@ -22,6 +24,9 @@ from webui.settings import WebSettings
 from webui.web import Web
 
 MAX_BODY: Final = 2 << 20
+PATIENCE_SECONDS: Final = 2.0
+"""How long a page tries again when the metadata DB is away; then the reader is told."""
+T = TypeVar("T")
 
 
 def create_app(config: Config, db: Database) -> Flask:
@@ -33,7 +38,7 @@ def create_app(config: Config, db: Database) -> Flask:
         UsageError: the log store cannot be used as it is configured.
     """
     settings = WebSettings.of(config)
-    app = Flask(__name__, static_folder=None)
+    app = _App(__name__, static_folder=None)
     app.config.update(
         SECRET_KEY=settings.secret_key or None,
         MAX_CONTENT_LENGTH=MAX_BODY,
@@ -60,6 +65,23 @@ def create_app(config: Config, db: Database) -> Flask:
     if settings.base_path:
         app.wsgi_app = _Below(app.wsgi_app, settings.base_path)  # type: ignore[method-assign]  # the documented way
     return app
+
+
+class _App(Flask):
+    """Makes a page again when the metadata DB went away under it: reading twice is reading once."""
+
+    def preprocess_request(self) -> ResponseReturnValue | None:
+        """Look who is asking, patiently."""
+        return self._patiently(super().preprocess_request)
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Make the page, patiently."""
+        return self._patiently(super().dispatch_request)
+
+    def _patiently(self, act: Callable[[], T]) -> T:
+        if request.method not in guard.SAFE or (request.endpoint or "").startswith("health."):
+            return act()
+        return again(act, patience_seconds=PATIENCE_SECONDS, what=f"{request.method} {request.path}")
 
 
 class _Below:

@@ -10,6 +10,9 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from tradewind.errors import Conflict, MetadataError, NotFound, TradewindError, UsageError
+from tradewind.metadata.again import is_passing
+from tradewind.metadata.database import DATABASE_ERRORS, in_words, is_in_doubt
+from webui.auth.guard import SAFE
 
 log: Final = logging.getLogger("tradewind.webui")
 _STATUS: Final[tuple[tuple[type[TradewindError], int], ...]] = (
@@ -32,11 +35,30 @@ def install(app: Flask) -> None:
     def _own(error: TradewindError) -> ResponseReturnValue:
         return _answer(next((code for kind, code in _STATUS if isinstance(error, kind)), 400), str(error))
 
+    for kind in DATABASE_ERRORS:
+        app.register_error_handler(kind, _database)
+
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> ResponseReturnValue:
         log.error("Request %s %s failed", request.method, request.path, exc_info=error)
         text = f"{type(error).__name__} while this page was made. The log of the web server has the details."
         return _answer(500, text)
+
+
+def _database(error: Exception) -> ResponseReturnValue:
+    log.error("Request %s %s: metadata DB: %s", request.method, request.path, in_words(error))
+    if not is_passing(error):
+        return _answer(500, f"The metadata DB refused: {in_words(error)}. The log of the web server has more.")
+    done = (
+        ""
+        if request.method in SAFE
+        else " Whether it was done can be seen on the page itself; saying it twice is safe."
+    )
+    if request.method not in SAFE and not is_in_doubt(error):
+        done = " What was not done yet was undone."
+    answer = make_response(_answer(503, f"The metadata DB does not answer now. Try again in a moment.{done}"))
+    answer.headers["Retry-After"] = "2"
+    return answer
 
 
 def _answer(status: int, text: str) -> ResponseReturnValue:

@@ -30,6 +30,8 @@ from executors.worker.link import WorkerLink
 from executors.worker.sql_link import SqlLink
 from tradewind import __version__
 from tradewind.config import Config
+from tradewind.health.pulse import Limits, Pulse
+from tradewind.health.server import told_to_probes
 from tradewind.metadata.opening import open_database
 
 log = logging.getLogger(__name__)
@@ -87,6 +89,9 @@ class CeleryWorker:
         queues = [broker_queue(options.executor, queue) for queue in options.queues]
         self._listener: Final = Listener(make_app(config), options.name, queues, self)
         self._host.on_room = self._on_room
+        self.pulse: Final = Pulse("worker", Limits.of(config), {"name": options.name, "version": __version__})
+        """The health of this worker, for probes."""
+        self._host.pulse = self.pulse.part("worker")
         self._has_room = True
         self._is_draining = False
         self._leave_by: float | None = None  # by the monotonic clock; None: nobody has asked
@@ -125,6 +130,7 @@ class CeleryWorker:
         """Take no more, and end when nothing runs or the deadline is over; None: the configured one."""
         seconds = self._options.stop_seconds if deadline_seconds is None else deadline_seconds
         self._leave_by = time.monotonic() + seconds
+        self.pulse.stops()
         self._told.set()
 
     def offer(self, ids: Sequence[UUID]) -> None:
@@ -139,6 +145,7 @@ class CeleryWorker:
         """Take no more, and stay."""
         log.info("worker %s takes no more work, until it is told to resume or to stop", self._options.name)
         self._is_draining = True
+        self.pulse.stops("it was told to drain")
         self._host.drain()
         self._set_valve()
 
@@ -147,6 +154,7 @@ class CeleryWorker:
         if self._leave_by is None:
             log.info("worker %s takes work again", self._options.name)
             self._is_draining = False
+            self.pulse.goes_on()
             self._host.resume()
             self._set_valve()
 
@@ -222,7 +230,8 @@ def run_worker(
             options.name, __version__, socket.gethostname(), slots, options.executor, ", ".join(options.queues), where,
             safe_broker(config),
         )  # fmt: skip
-        worker.run(on_ready)
+        with told_to_probes(worker.pulse, config.health.listen):
+            worker.run(on_ready)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from executors.bundles.folders import BundleFolders
 from executors.control_plane import ControlPlane
+from executors.patient_files import PatientFiles
 from executors.runner.protocol import (
     Answer,
     AskAboutRuns,
@@ -36,11 +37,16 @@ from executors.runner.protocol import (
 )
 from executors.runner.source import Source
 from tradewind.errors import TradewindError
+from tradewind.metadata.again import again
+from tradewind.metadata.database import DATABASE_ERRORS, in_words
 from tradewind.model.bundles import Manifest
 from tradewind.model.orders import AttemptOrder
 from tradewind.model.parsed import source_digest
 
 log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 60.0
+"""How long a task waits for the metadata DB: longer than a restart, or a failover to another server, takes."""
 
 
 class Desk(Protocol):
@@ -108,22 +114,57 @@ class FileDesk:
 
 
 class ControlPlaneDesk(FileDesk):
-    """A :class:`Desk` that answers from a control plane in this process."""
+    """A :class:`Desk` that answers from a control plane in this process.
 
-    def __init__(self, control_plane: ControlPlane, dag_folder: Path, bundles: BundleFolders | None = None) -> None:
+    A metadata DB that is away for a while, restarted or failing over, makes tasks wait for their answers, not fail.
+    """
+
+    def __init__(
+        self,
+        control_plane: ControlPlane,
+        dag_folder: Path,
+        bundles: BundleFolders | None = None,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         """
         Args:
             dag_folder, bundles: as those of :class:`FileDesk`.
+            patience_seconds: how long a request is tried again for errors of the metadata DB that pass.
         """
-        super().__init__(control_plane, dag_folder, bundles)
+        super().__init__(PatientFiles(control_plane, patience_seconds), dag_folder, bundles)
         self._control_plane = control_plane
+        self._patience_seconds = patience_seconds
 
     def answer(self, order: AttemptOrder, request: Request) -> Answer:
         """Return the answer to one request of an attempt."""
+        # Asked twice, they would be told that it has been done before: by them, or by somebody else?
+        is_repeatable = not isinstance(request, AskAboutRuns | DeleteVariable)
+        try:
+            return again(
+                lambda: self.answer_once(order, request),
+                patience_seconds=self._patience_seconds,
+                is_repeatable=is_repeatable,
+                what=f"{type(request).__name__} of task {order.task_id} of DAG {order.dag_id}",
+            )
+        except DATABASE_ERRORS as error:
+            log.error(
+                "%s of task %s of DAG %s: %s", type(request).__name__, order.task_id, order.dag_id, in_words(error)
+            )
+            return Refused(f"{type(request).__name__}: the metadata DB does not answer: {in_words(error)}")
+
+    def answer_once(self, order: AttemptOrder, request: Request) -> Answer:
+        """Return the answer, for those who ask again themselves.
+
+        Raises:
+            DBAPIError, sqlalchemy.exc.TimeoutError: of the metadata DB.
+        """
         try:
             return self._answer(order, request)
         except TradewindError as error:
             return Refused(str(error))
+        except DATABASE_ERRORS:
+            raise
         except Exception as error:  # one task's question must not end the others: it is told, and logged here
             log.exception("%s of task %s of DAG %s failed.", type(request).__name__, order.task_id, order.dag_id)
             return Refused(f"{type(request).__name__} failed in the supervisor: {type(error).__name__}: {error}")

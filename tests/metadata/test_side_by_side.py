@@ -12,8 +12,9 @@ from uuid import uuid4
 
 import pytest
 from alembic import command
+from alembic.config import Config as AlembicConfig
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, text, update
 
 from tradewind.errors import MetadataError
 from tradewind.metadata import migrate as migrating
@@ -120,7 +121,10 @@ def test_revisions_since_versions_stand_side_by_side_only_add(empty):
     ("change", "said"),
     [
         ("ALTER TABLE pool DROP COLUMN description", "pool.description is gone"),
-        ("ALTER TABLE variable ADD COLUMN owner TEXT NOT NULL", "variable.owner is new and old code would leave it empty"),
+        (
+            "ALTER TABLE variable ADD COLUMN owner TEXT NOT NULL",
+            "variable.owner is new and old code would leave it empty",
+        ),
         ("ALTER TABLE pool ALTER COLUMN slots TYPE BIGINT", "pool.slots was INTEGER and is BIGINT"),
         ("ALTER TABLE process ALTER COLUMN ended_at SET NOT NULL", "process.ended_at must not be empty any more"),
         ("ALTER TABLE pool ADD CONSTRAINT few CHECK (slots < 999)", "pool.few demands what it did not"),
@@ -214,7 +218,7 @@ def begin(db: Database, knows: str | None, kind: str = "scheduler") -> Any:
             info={"version": "0.1"},
         )  # fmt: skip
         info = {"version": "0.1"} | ({} if knows is None else {processes.SCHEMA: knows})
-        tx.execute(Process.__table__.update().where(Process.id == process_id).values(info=info))
+        tx.execute(update(Process).where(Process.id == process_id).values(info=info))
     return process_id
 
 
@@ -303,6 +307,6 @@ def test_a_table_in_use_keeps_neither_the_upgrade_nor_the_others_for_long(postgr
 
 
 def test_the_folder_knows_no_other_order(empty):
-    config = migrating.AlembicConfig()
+    config = AlembicConfig()
     config.set_main_option("script_location", str(migrating._folder()))
     assert len(ScriptDirectory.from_config(config).get_heads()) == 1

@@ -26,9 +26,9 @@ DB: Final = Group(
             option("-s", "--show-sql-only", is_flag=True, help="Print the SQL for an empty database; change nothing."),
             option("--finish", is_flag=True, help="Fail when older processes are in the way of the last revision."),
             detail=(
-                "Safe to repeat, and to run on many machines at once: one migrates, the others wait. Safe beside living "
-                "processes of the version before: what only adds is done at once; what takes something away waits until "
-                "none of them lives, and is done by the next call."
+                "Safe to repeat, and to run on many machines at once: one migrates, the others wait. Safe beside living"
+                " processes of the version before: what only adds is done at once; what takes something away waits"
+                " until none of them lives, and is done by the next call."
             ),
         ),
         "check": Command(

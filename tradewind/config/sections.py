@@ -139,7 +139,9 @@ class DatabaseSection:
     )
     sql_alchemy_pool_size: int = option("5", integer(1), "Connections that one process keeps open at most.")
     statement_timeout_seconds: float = option(
-        "60", number(above=True), "Seconds after which a statement is given up; half of it for a lock (PostgreSQL)."
+        "60",
+        number(above=True),
+        "Seconds after which a statement is given up; a lock after half, at most 10 (PostgreSQL).",
     )
 
 

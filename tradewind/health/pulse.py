@@ -133,6 +133,10 @@ class Pulse:
         """Take no new work from now on: the process is alive, and not ready any more."""
         self._stopping = why
 
+    def goes_on(self) -> None:
+        """Take work again, after :meth:`stops`."""
+        self._stopping = ""
+
     def report(self) -> Report:
         """Return how the process is now."""
         with self._lock:

@@ -23,6 +23,20 @@ CHANNEL: Final = "tradewind"
 WAITS: Final = "waits"
 """What :func:`ring` is given when there is something for triggerers."""
 _RUNG: Final = "tradewind_rung"
+_IN_DOUBT: Final = "tradewind_in_doubt"
+LOCK_SECONDS: Final = 10.0
+"""How long a lock is waited for at most: well within a lease."""
+IDLE_SECONDS: Final = 15.0
+"""How long a transaction may stand still before the server ends it, so that a process that was stopped in the middle of
+one does not keep others from its rows until it is taken for dead, and longer."""
+KEEPALIVE: Final = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""A server that cannot be reached any more is noticed within half a minute, not when the kernel loses patience."""
 DATABASE_ERRORS: Final = (DBAPIError, NoConnectionError)
 """What a loop must survive: the database refused or went away, or all connections of this process were in use."""
 
@@ -31,6 +45,11 @@ def in_words(error: BaseException) -> str:
     """Return the first line of what the driver said: the rest repeats the statement."""
     said = getattr(error, "orig", None) or error
     return (str(said).strip().splitlines() or [type(said).__name__])[0]
+
+
+def is_in_doubt(error: BaseException) -> bool:
+    """Whether the connection broke while it committed: what was written may be there, or not."""
+    return bool(getattr(error, _IN_DOUBT, False))
 
 
 def is_lock_timeout(error: BaseException) -> bool:
@@ -49,7 +68,8 @@ class Database:
         Args:
             url: ``sqlite:////abs/path.db`` or ``postgresql://user@host/name``.
             pool_size: connections kept open at most; each process prints its budget when it starts.
-            statement_timeout_seconds: PostgreSQL ends a statement that takes longer; also bounds waiting for a lock.
+            statement_timeout_seconds: PostgreSQL ends a statement that takes longer. Waiting for a lock ends after half
+                of it, and after :data:`LOCK_SECONDS` at the latest.
         """
         parsed = make_url(url)
         if parsed.get_backend_name() == "postgresql":
@@ -69,15 +89,19 @@ class Database:
     def _make_engine(self, pool_size: int, timeout_seconds: float) -> Engine:
         if not self.is_sqlite:
             millis = int(timeout_seconds * 1000)
+            lock_millis = int(min(LOCK_SECONDS, timeout_seconds / 2) * 1000)
+            idle_millis = int(min(IDLE_SECONDS, timeout_seconds) * 1000)
             return create_engine(
                 self.url,
                 pool_size=pool_size,
                 max_overflow=0,
                 pool_pre_ping=True,
                 connect_args={
-                    "options": f"-c statement_timeout={millis} -c lock_timeout={millis // 2} -c timezone=UTC",
+                    "options": f"-c statement_timeout={millis} -c lock_timeout={lock_millis}"
+                    f" -c idle_in_transaction_session_timeout={idle_millis} -c timezone=UTC",
                     "connect_timeout": 10,
                     "application_name": "tradewind",
+                    **KEEPALIVE,
                 },
             )
         engine = create_engine(
@@ -138,8 +162,13 @@ class Database:
     def _begin_write(self) -> Iterator[Connection]:
         with self.engine.connect() as connection:
             connection.info.pop(_RUNG, None)
-            with connection.execution_options(tradewind_write=True).begin():
+            with connection.execution_options(tradewind_write=True).begin() as transaction:
                 yield connection
+                try:
+                    transaction.commit()
+                except DBAPIError as error:
+                    setattr(error, _IN_DOUBT, error.connection_invalidated)
+                    raise
 
     @property
     def bell_path(self) -> Path:

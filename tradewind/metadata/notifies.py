@@ -14,7 +14,7 @@ from typing import Final
 
 import psycopg
 
-from tradewind.metadata.database import CHANNEL, Database
+from tradewind.metadata.database import CHANNEL, KEEPALIVE, Database
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +35,18 @@ def listen(
         channel: that is listened to.
     """
     url = db.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    is_told = False
     while not stopping.is_set():
         try:
-            with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+            with psycopg.connect(url, autocommit=True, connect_timeout=10, **KEEPALIVE) as connection:
                 connection.execute(f"LISTEN {channel}")
+                is_told = False
                 on_ring("")
                 _wait(connection, on_ring, stopping, waker)
         except psycopg.Error as error:
-            log.warning("the doorbell is lost; polling until it is back: %s", error)
+            if not is_told:  # once, and not every two seconds of a long night
+                log.warning("the doorbell is lost; polling until it is back: %s", str(error).strip().split("\n")[0])
+            is_told = True
             stopping.wait(_RECONNECT_SECONDS)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tradewind.config import Config, load_config
-from tradewind.metadata.database import Database
+from tradewind.errors import MetadataError
+from tradewind.metadata.database import DATABASE_ERRORS, Database, in_words
 from tradewind.metadata.revision import require_current
 
 
@@ -32,5 +33,10 @@ def open_database(config: Config | None = None, *, is_current: bool = True) -> I
         if is_current:
             require_current(database)
         yield database
+    except DATABASE_ERRORS as error:
+        raise MetadataError(
+            f"The metadata DB at {database.safe_url} gave up: {in_words(error).rstrip('.')}. What was not said to be "
+            "done was not done, unless its answer was lost. Check with `tradewind db check`, then try again."
+        ) from error
     finally:
         database.close()
