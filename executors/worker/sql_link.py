@@ -9,16 +9,14 @@ from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-
 from executors.runner.desk import Desk
 from executors.worker.link import LinkLost
 from executors.worker.serving import Serving
 from executors.worker.talk import Found, Welcome, WorkerFacts
 from tradewind.config import Config
 from tradewind.errors import MetadataError
-from tradewind.metadata.database import Database
+from tradewind.metadata.database import DATABASE_ERRORS, Database, in_words
+from tradewind.metadata.refusals import is_refusal
 from tradewind.metadata.worker_queue import WORKERS_CHANNEL
 from tradewind.model.orders import AttemptOrder, Fact
 
@@ -88,16 +86,10 @@ def _telling() -> Iterator[None]:
     """Tell a metadata DB that is away for now from one that will never do what is asked."""
     try:
         yield
-    except PoolTimeout as error:
-        raise LinkLost("All connections to the metadata DB of this process are in use.") from error
-    except (ProgrammingError, IntegrityError, DataError) as error:
-        raise MetadataError(
-            f"The metadata DB refuses what this worker asks: {_first_line(error)}. Check with `tradewind db check` "
-            "that it is migrated to this version."
-        ) from error
-    except DBAPIError as error:
-        raise LinkLost(f"The metadata DB cannot be reached: {_first_line(error)}") from error
-
-
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig or error).strip().splitlines()[0].rstrip(".")
+    except DATABASE_ERRORS as error:
+        if is_refusal(error):
+            raise MetadataError(
+                f"The metadata DB refuses what this worker asks: {in_words(error).rstrip('.')}. Check with "
+                "`tradewind db check` that it is migrated to this version."
+            ) from error
+        raise LinkLost(f"The metadata DB cannot be reached: {in_words(error).rstrip('.')}.") from error
