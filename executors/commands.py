@@ -15,7 +15,7 @@ import click
 from executors.registry import CELERY
 from executors.runner.linux import hide_from_others
 from tradewind.config import Config, load_config, with_secrets
-from tradewind.errors import NotFound, TradewindError, UsageError
+from tradewind.errors import Conflict, NotFound, TradewindError, UsageError
 from tradewind.metadata import processes
 from tradewind.metadata.opening import open_database
 from tradewind.terminal.logs import log_to_terminal
@@ -141,7 +141,9 @@ def stop(pid: str | None) -> None:
     running = {path: found for path in files if (found := running_pid(path)) is not None}
     if not running:
         where = f" with the pid file {pid}" if pid else ""
-        raise NotFound("Worker", "on this machine", mend=f"None runs here{where}; see `tradewind celery list-workers`.")
+        raise Conflict(
+            f"No worker of this home runs on this machine{where}. `tradewind celery list-workers` shows all."
+        )
     for path, number in running.items():
         os.kill(number, signal.SIGTERM)
         talk(f"Told process {number} ({path.name}) to stop.")
@@ -219,7 +221,7 @@ def _command(name: str, destination: str, arguments: Mapping[str, Any]) -> None:
 
     full = worker_name(destination)
     if full not in _broadcast(name, arguments, [full]):
-        others = sorted(_broadcast("ping", {}, None))
+        others = sorted(_broadcast("ping", {}, None, seconds=1.0))
         there = f"Those that hear it: {', '.join(others)}." if others else "No worker hears it at all."
         raise NotFound(
             "Worker",
@@ -230,7 +232,9 @@ def _command(name: str, destination: str, arguments: Mapping[str, Any]) -> None:
         )
 
 
-def _broadcast(name: str, arguments: Mapping[str, Any], destination: list[str] | None) -> dict[str, Any]:
+def _broadcast(
+    name: str, arguments: Mapping[str, Any], destination: list[str] | None, seconds: float = REPLY_SECONDS
+) -> dict[str, Any]:
     """Send a control command, and return what each worker answered."""
     _require_celery()
     from executors.celery.app import make_app, safe_broker
@@ -240,7 +244,7 @@ def _broadcast(name: str, arguments: Mapping[str, Any], destination: list[str] |
         limit = 1 if destination else None
         with make_app(config) as app:
             replies = app.control.broadcast(
-                name, arguments=dict(arguments), destination=destination, reply=True, timeout=REPLY_SECONDS, limit=limit
+                name, arguments=dict(arguments), destination=destination, reply=True, timeout=seconds, limit=limit
             )
     except TradewindError:
         raise

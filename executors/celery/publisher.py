@@ -66,9 +66,9 @@ class Publisher:
     def close(self, timeout_seconds: float) -> None:
         """Publish what waits, within the timeout, and end. Idempotent."""
         with self._news:
-            self._is_closing = True
+            was_closing, self._is_closing = self._is_closing, True
             self._news.notify()
-        if self._thread.is_alive():
+        if self._thread.is_alive() and not was_closing:
             self._thread.join(timeout_seconds)
 
     # --- in its own thread -------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class Publisher:
         while not self._is_over():
             try:
                 with self._app.connection_for_write() as connection:
-                    connection.connect()
+                    connection.ensure_connection(max_retries=1, interval_start=0.1)  # not forever, and not slowly
                     self._publish_on(connection)
             except Exception as error:  # whatever a broker's driver raises: the thread must outlive it
                 self._failures += 1

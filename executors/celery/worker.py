@@ -33,6 +33,7 @@ from tradewind.config import Config
 from tradewind.health.pulse import Limits, Pulse
 from tradewind.health.server import told_to_probes
 from tradewind.metadata.opening import open_database
+from tradewind.terminal.output import counted
 
 log = logging.getLogger(__name__)
 
@@ -182,8 +183,8 @@ class CeleryWorker:
         if self._host.running:
             left = max(0.0, (self._leave_by or 0.0) - time.monotonic())
             log.info(
-                "worker %s ends: %d tasks have %.0f s to end, then they are handed back; a second signal does it now",
-                self._options.name, self._host.running, left,
+                "worker %s ends: what runs (%s) has %.0f s to end, then it is handed back; a second signal does it now",
+                self._options.name, counted(self._host.running, "task"), left,
             )  # fmt: skip
         while not self._is_hurried:
             left = (self._leave_by or 0.0) - time.monotonic()

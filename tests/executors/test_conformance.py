@@ -3,63 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from executors.conformance import ExecutorContract, Installation
 from executors.runner import attempts
+from tests.executors.installed import a_celery_worker, a_web_server
 from tests.executors.worker.control import TOKEN
 from tests.executors.worker.test_https import write_certificate
 from tests.support.databases import PostgresTemplates
-from tests.support.waiting import wait_until
 from tests.webui.processes import free_port
-from tradewind.metadata import processes
-
-
-@contextmanager
-def a_celery_worker(
-    installation: Installation, environ: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker of an installation, until the end of the block; it is there when the block begins."""
-    with (installation.home / "worker.log").open("ab") as log:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "tradewind.cli", "celery", "worker"],
-            env={**(environ or installation.environ), "TRADEWIND__CELERY__WORKER_STOP_SECONDS": "0"},
-            stdout=log,
-            stderr=log,
-        )
-
-    def is_there() -> bool:
-        assert worker.poll() is None, (installation.home / "worker.log").read_text()
-        with installation.database.read() as tx:
-            return bool(processes.list_processes(tx, kind="worker", alive_at=installation.database.now()))
-
-    try:
-        wait_until(is_there, 30, what="a worker with a lease")
-        yield worker
-    finally:
-        worker.terminate()
-        worker.wait(30)
-        print((installation.home / "worker.log").read_text()[-4000:])  # shown when a test failed
-
-
-@contextmanager
-def a_web_server(installation: Installation) -> Iterator[None]:
-    """A web server of an installation, until the end of the block."""
-    with (installation.home / "web.log").open("ab") as log:
-        words = [sys.executable, "-m", "tradewind.cli", "webserver"]
-        server = subprocess.Popen(words, env=installation.environ, stdout=log, stderr=log)
-    try:
-        yield
-    finally:
-        server.terminate()
-        server.wait(30)
-        print((installation.home / "web.log").read_text()[-4000:])
 
 
 class TestLocalExecutor(ExecutorContract):
