@@ -28,6 +28,8 @@ from tradewind.errors import Conflict, TradewindError
 
 TWO_AT_ONCE: Final = 0.2
 """How often a fault strikes right upon another."""
+MISSES: Final = 100
+"""So often in a row a fault that is to come now may find nothing to strike; then it is left out."""
 STUCK_SECONDS: Final = 60.0
 """With so long a standstill, nothing will move any more."""
 BACKLOG: Final = 50
@@ -149,6 +151,7 @@ class _Director:
         self._first = list(plot.order)[::-1]
         self._ills: list[tuple[float, int, Struck]] = []  # when each is to be healed
         self._numbers = count()
+        self._misses = 0
         self._next_at = self._moved_at = time.monotonic()
         self._newest = self._seen = 0  # rows of the outside table: now, and at the last fault
         self.struck: list[Struck] = []
@@ -180,7 +183,12 @@ class _Director:
         name = self._first[-1] if self._first else self._chance.choice(list(self._plot.faults))
         one = self._plot.faults[name](self._ground, self._chance)
         if one is None:
+            self._misses += 1
+            if self._first and self._misses > MISSES:  # there is never anything for it to strike
+                self._first.pop()
+                self._misses = 0
             return
+        self._misses = 0
         self.struck.append(one)
         if self._first:
             self._first.pop()
