@@ -6,6 +6,7 @@ A call is never left open: whatever happens to the network or the web server, it
 
 from __future__ import annotations
 
+import logging
 import ssl
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -36,11 +37,14 @@ from tradewind import __version__
 from tradewind.config import Config
 from tradewind.errors import TradewindError, UsageError
 
+log = logging.getLogger(__name__)
+
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 20.0
 """Between two signs of life of the web server, which gives up what it asks of the metadata DB after 10 s itself."""
 CONNECTIONS: Final = 16
 """Kept open at most: one for each thread of a worker that may speak at the same time."""
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """What web servers and those before them answer when it is worth asking again."""
 
@@ -73,6 +77,12 @@ class HttpDoor:
                 "let nobody in. Give this worker the token that the web server has."
             )
         address = urlsplit(self.url)
+        if address.scheme == "http" and address.hostname not in LOOPBACK:
+            log.warning(
+                "[workers] control_plane is %s: the token, and the secrets of tasks, cross the network in the clear. "
+                "Use https:// unless a tunnel protects them.",
+                self.url,
+            )
         self._headers: Final = {
             "Authorization": f"Bearer {config.workers.token[0]}",
             "Content-Type": MEDIA_TYPE,
@@ -168,7 +178,7 @@ def _connections(config: Config, address: SplitResult) -> urllib3.PoolManager:
         options["ssl_context"] = _trust(config)
     proxy = getproxies().get(address.scheme)
     host = address.hostname or ""
-    if not proxy or proxy_bypass(host) or host in ("localhost", "127.0.0.1", "::1"):
+    if not proxy or proxy_bypass(host) or host in LOOPBACK:
         return urllib3.PoolManager(**options)
     of_proxy = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     login = ":".join(unquote(part) for part in (of_proxy.username, of_proxy.password) if part is not None)

@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from executors.worker.http_link import HttpLink
 from executors.worker.link import LinkLost
+from executors.worker.talk import Welcome
 from tests.executors.worker.control import TOKEN, facts, remote
 from tests.support.waiting import wait_until
 from tests.webui.processes import free_port
@@ -170,7 +171,7 @@ def proxy_to(port: int) -> Iterator[Proxy]:
             thread.join()
 
 
-def _registered(link: HttpLink) -> object:
+def _registered(link: HttpLink) -> Welcome:
     try:
         return link.register(uuid4(), facts())
     except Exception as error:
