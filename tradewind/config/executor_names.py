@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tradewind.errors import did_you_mean
+
 _AIRFLOW: Final[Mapping[str, str]] = {
     "airflow.executors.local_executor.LocalExecutor": "LocalExecutor",
     "airflow.providers.celery.executors.celery_executor.CeleryExecutor": "CeleryExecutor",
@@ -90,8 +92,9 @@ def spellings(executors: Sequence[ExecutorName]) -> dict[str, str]:
 
 def unknown_executor(task_id: str, wished: str, known: Iterable[str]) -> str:
     """Return what is said to the author of a task whose executor is not there."""
-    there = ", ".join(sorted(known))
+    there = sorted(known)
     return (
-        f"Task {task_id!r} asks for executor {wished!r}, which is not there; [core] executor has {there}. "
-        "Change executor= in the DAG file, or add it to [core] executor and restart the schedulers."
+        f"Task {task_id!r} asks for executor {wished!r}, which is not there.{did_you_mean(wished, there)} [core] "
+        f"executor has {', '.join(there)}. Change executor= in the DAG file, or add it to [core] executor and restart "
+        "the schedulers."
     )
