@@ -138,8 +138,8 @@ class ShippedSpool:
         return self.is_left() and self.take()
 
     def is_left(self) -> bool:
-        """Return whether its writer is gone. It stays so: a spool has one writer in its life."""
-        self._is_left = self._is_left or self._take(_WRITER)
+        """Return whether its writer is gone, or it is itself. It stays so: a spool has one writer in its life."""
+        self._is_left = self._is_left or not self.folder.exists() or self._take(_WRITER)
         return self._is_left
 
     def _take(self, name: str) -> bool:

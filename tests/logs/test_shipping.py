@@ -269,8 +269,9 @@ steps = st.lists(
 def test_whatever_is_broken_off_the_store_has_a_beginning_and_in_the_end_all(tmp_path_factory, steps, fails):
     folder = tmp_path_factory.mktemp("ship")
     store = Failing(folder / "store")
-    before = shipping.SEAL_BYTES, shipping.BLOCK_BYTES
-    shipping.SEAL_BYTES, shipping.BLOCK_BYTES = 16, 64  # type: ignore[misc]  # small logs show the same
+    patch = pytest.MonkeyPatch()  # small logs show the same
+    patch.setattr("executors.logs.shipping.SEAL_BYTES", 16)
+    patch.setattr("executors.logs.shipping.BLOCK_BYTES", 64)
     world = World(folder, store)
     try:
         part = 0
@@ -302,4 +303,4 @@ def test_whatever_is_broken_off_the_store_has_a_beginning_and_in_the_end_all(tmp
         assert world.left == 0
     finally:
         world.close()
-        shipping.SEAL_BYTES, shipping.BLOCK_BYTES = before  # type: ignore[misc]
+        patch.undo()
