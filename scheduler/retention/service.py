@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 FIRST_SECONDS: Final = 120.0
 """From the start of a scheduler, which has better things to do then, to its first look."""
 EVERY_SECONDS: Final = 3600.0
+LEFT: Final = timedelta(days=1)
+"""For how long a state of the DAG folder is kept that nobody needs: no deploy and no start of a run takes so long."""
 RESTS: Final = 3.0
 """Three quarters of the time belong to the normal work."""
 
@@ -40,7 +42,7 @@ def standing_wish(config: Config, own_days: dict[str, float], now: datetime, log
         log_store: where logs are removed from beside this machine.
     """
     options = config.retention
-    scopes = {"process": Scope(now - REMEMBERED), "session": Scope(now)}
+    scopes = {"process": Scope(now - REMEMBERED), "session": Scope(now), "dag_bundle": Scope(now - LEFT)}
     if options.run_days:
         old = Scope(now - timedelta(days=options.run_days))
         scopes |= dict.fromkeys((RUNS, "asset_event", "backfill", "dag_version"), old)

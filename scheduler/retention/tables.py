@@ -17,6 +17,7 @@ TABLES: Final[Mapping[str, str]] = {
     "backfill": "backfills that are completed",
     "audit": "who did what",
     "dag_version": "versions of DAGs, and their files, that no run began with",
+    "dag_bundle": "states of the DAG folder, and their files, that no run began in and no version was in last",
     "dag": "DAGs without a file and without runs",
     "process": "schedulers, workers and web servers that are gone",
     "session": "logins that are over",

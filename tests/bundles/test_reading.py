@@ -99,7 +99,12 @@ def test_only_what_changed_is_parsed_again(place, database, monkeypatch):
     made.sync_once()
     submitted: list[str] = []
     submit = made._client.submit
-    monkeypatch.setattr(made._client, "submit", lambda job: (submitted.append(job.name), submit(job)))
+
+    def note(job):
+        submitted.append(job.name)
+        submit(job)
+
+    monkeypatch.setattr(made._client, "submit", note)
 
     place.put("b.py", source("b", description="new"))
     made.sync_once()

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,10 @@ def newest_bundle(database: Database) -> str | None:
     with database.read() as tx:
         version = dags.get_dag(tx, "d").version_id
         return tx.execute(select(DagVersion.bundle).where(DagVersion.id == version)).scalar_one()
+
+
+def is_newest(database: Database, bundle: str) -> bool:
+    return newest_bundle(database) == bundle
 
 
 @pytest.mark.parametrize("warm", ["16", "1"])
@@ -244,7 +249,7 @@ def test_triggers_come_from_the_commit_of_their_run(tmp_path, sqlite_url):
         said = {}
         for word in ("old", "new"):
             commit = repository.commit({"mine/words.py": f"WORD = {word!r}\n", "mine/count.txt": word})
-            wait_until(lambda commit=commit: newest_bundle(database) == f"git-{commit}", 30)
+            wait_until(partial(is_newest, database, f"git-{commit}"), 30)
             run_id = place.trigger("d")
             assert place.wait_for_run("d", run_id) == "success", place.task_log("d", run_id, "waits")
             with database.read() as tx:

@@ -36,8 +36,8 @@ from tradewind.metadata.retention_runs import CHILDREN
 
 KEPT = {
     "alembic_version", "app_user", "asset", "asset_alias", "asset_alias_target", "asset_event_alias", "asset_pending",
-    "asset_reference", "asset_state", "asset_watcher", "backfill_slot", "coming_runs", "connection", "dag_file",
-    "dag_source", "dag_tag", "passed_tick", "pool", "rate_limit", "variable",
+    "asset_reference", "asset_state", "asset_watcher", "backfill_slot", "bundle_content", "bundle_head", "coming_runs",
+    "connection", "dag_file", "dag_source", "dag_tag", "passed_tick", "pool", "rate_limit", "variable",
 }  # fmt: skip
 """What is set by people or files, or goes with what it belongs to."""
 

@@ -28,6 +28,7 @@ def test_by_default_half_a_year_of_runs_and_a_year_of_audit_are_kept(tmp_path: P
     assert {name: T0 - scope.before for name, scope in wish.scopes.items()} == {
         **dict.fromkeys(("dag_run", "asset_event", "backfill", "dag_version"), timedelta(days=180)),
         "audit": timedelta(days=365),
+        "dag_bundle": timedelta(days=1),
         "process": timedelta(days=7),
         "session": timedelta(0),
     }
@@ -44,7 +45,7 @@ def test_zero_keeps_for_ever_what_no_dag_says_otherwise_of(tmp_path: Path) -> No
 
     wish = standing_wish(config, {"short": 7.0}, T0)
 
-    assert set(standing_wish(config, {}, T0).scopes) == {"process", "session"}
+    assert set(standing_wish(config, {}, T0).scopes) == {"dag_bundle", "process", "session"}
     assert wish.cutoff("dag_run", "usual") is None
     assert wish.cutoff("dag_run", "short") == T0 - timedelta(days=7)
     assert wish.archive == tmp_path / "kept"

@@ -11,7 +11,8 @@ from tradewind.terminal.groups import Command, Group
 from tradewind.terminal.options import OUTPUT, YES, Instant, option
 
 TABLES: Final = (
-    "dag_run", "xcom", "callback", "asset_event", "backfill", "audit", "dag_version", "dag", "process", "session",
+    "dag_run", "xcom", "callback", "asset_event", "backfill", "audit", "dag_version", "dag_bundle", "dag", "process",
+    "session",
 )  # fmt: skip
 """What can be cleaned; a test holds it equal to what is."""
 FORMATS: Final = ("csv", "jsonl")

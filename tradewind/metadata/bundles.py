@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, select, update
 
 from tradewind.errors import DagError
 from tradewind.metadata.models import Attempt, BundleContent, BundleHead, Dag, DagBundle, DagRun, DagVersion
@@ -127,34 +127,20 @@ def carry_over(tx: Connection, name: str, *, but: Collection[str]) -> int:
     return tx.execute(moved.values(bundle=name)).rowcount
 
 
-def remove_unneeded(tx: Connection, before: datetime) -> tuple[int, int]:
-    """Remove bundles that were left before that instant, and of which no run and no version is; and the files that no
-    other bundle holds. Return how many bundles and how many files went.
+def remove_bundles(tx: Connection, chosen: ColumnElement[bool]) -> int:
+    """Remove bundles of which no run and no version is, and the files that no other bundle holds; return how many
+    bundles went.
 
-    Args:
-        before: long enough ago that whoever read the bundle of a version then, to begin a run, has done so.
+    They were left long enough ago that whoever read the bundle of a version then, to begin a run in it, has done so.
     """
     head(tx, lock=True)  # files that are there already are not stored again: not to be taken away while one is offered
-    bundles = len(tx.execute(delete(DagBundle).where(*_free(before)).returning(DagBundle.name)).all())
-    if not bundles:
-        return 0, 0
+    gone = len(tx.execute(delete(DagBundle).where(chosen).returning(DagBundle.name)).all())
+    if not gone:
+        return 0
     kept: set[str] = set()
     for encoded in tx.execute(select(DagBundle.manifest).where(DagBundle.manifest.is_not(None))).scalars():
         kept.update(file.digest for file in decode_manifest(encoded or b"").files)
     unused = sorted(set(tx.execute(select(BundleContent.digest)).scalars()) - kept)
     for first in range(0, len(unused), _AT_ONCE):
         tx.execute(delete(BundleContent).where(BundleContent.digest.in_(unused[first : first + _AT_ONCE])))
-    return bundles, len(unused)
-
-
-def count_unneeded(tx: Connection, before: datetime) -> int:
-    """Return how many bundles :func:`remove_unneeded` would remove."""
-    return int(tx.execute(select(func.count()).select_from(DagBundle).where(*_free(before))).scalar_one())
-
-
-def _free(before: datetime) -> tuple[ColumnElement[bool], ...]:
-    return (
-        DagBundle.left_at < before,
-        ~exists().where(DagRun.bundle == DagBundle.name),
-        ~exists().where(DagVersion.bundle == DagBundle.name),
-    )
+    return gone

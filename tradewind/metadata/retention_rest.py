@@ -10,9 +10,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, text, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    and_,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    true,
+    tuple_,
+)
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
+from tradewind.metadata.bundles import remove_bundles
 from tradewind.metadata.dags import delete_dag
 from tradewind.metadata.database import Database
 from tradewind.metadata.models import (
@@ -26,6 +40,7 @@ from tradewind.metadata.models import (
     Callback,
     ComingRuns,
     Dag,
+    DagBundle,
     DagRun,
     DagSource,
     DagVersion,
@@ -103,6 +118,14 @@ def _version_is_free() -> ColumnElement[bool]:
     )
 
 
+def _bundle_is_free() -> ColumnElement[bool]:
+    """No run began in it, and no version was in it last."""
+    return and_(
+        ~exists().where(DagRun.bundle == DagBundle.name),
+        ~exists().where(DagVersion.bundle == DagBundle.name),
+    )
+
+
 def _dag_is_free() -> ColumnElement[bool]:
     """No file defines it any more, and it has no runs left."""
     return and_(~Dag.is_active, ~exists().where(DagRun.dag_id == Dag.dag_id))
@@ -122,6 +145,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "dag_version": Kind(
         DagVersion, DagVersion.id, DagVersion.created_at, lambda: DagVersion.dag_id, _version_is_free, is_indexed=False
     ),
+    "dag_bundle": Kind(DagBundle, DagBundle.name, DagBundle.left_at, None, _bundle_is_free, is_indexed=False),
     "dag": Kind(Dag, Dag.dag_id, Dag.parsed_at, lambda: Dag.dag_id, _dag_is_free, is_indexed=False),
     "process": Kind(
         Process, Process.id, Process.expires_at, None, lambda: ~exists().where(DagRun.claimed_by == Process.id)
@@ -144,7 +168,9 @@ def read_page(tx: Connection, name: str, scope: Scope, after: tuple[Any, ...] | 
     kind = KINDS[name]
     order = (kind.at, kind.key) if kind.is_indexed else (kind.key,)
     # An explicit list: ``select(Table)`` would make objects of a session, which are not wanted here.
-    query = select(*kind.table.__table__.columns, kind.is_free().label("_is_free")).where(_is_old(kind, scope))
+    # Nor its large values: no kind that has some is archived.
+    columns = [column for column in kind.table.__table__.columns if not isinstance(column.type, LargeBinary)]
+    query = select(*columns, kind.is_free().label("_is_free")).where(_is_old(kind, scope))
     if after is not None:
         query = query.where(tuple_(*order) > after)
     rows = [dict(row._mapping) for row in tx.execute(query.order_by(*order).limit(limit))]
@@ -181,6 +207,8 @@ def delete_page(tx: Connection, name: str, rows: Sequence[Mapping[str, Any]], sc
         return _delete_versions(tx, chosen)
     if name == "backfill":
         return _delete_backfills(tx, keys, limit)
+    if name == "dag_bundle":
+        return remove_bundles(tx, chosen)
     return tx.execute(delete(kind.table).where(chosen)).rowcount
 
 

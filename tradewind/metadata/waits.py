@@ -233,7 +233,7 @@ def load_waits(tx: Connection, attempt_ids: Sequence[UUID]) -> list[ClaimedWait]
                 TriggerWait.attempt_id.in_(attempt_ids[first : first + _BATCH]), TriggerWait.dropped.is_(None)
             )
         )
-        found += [ClaimedWait(*row) for row in rows]
+        found += [ClaimedWait(*tuple(row)) for row in rows]
     return found
 
 
