@@ -17,7 +17,7 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from benchmarks import measures, report
-from benchmarks.contenders import Contender, Running, free_port, fresh_home
+from benchmarks.contenders import PARALLELISM, Contender, Running, free_port, fresh_home
 from benchmarks.measures import Figures
 from benchmarks.workloads import QUICK, Sizes, write_dags, write_due, write_once
 from tests.support import postgres
@@ -64,12 +64,18 @@ def main(
     click.echo(report.table(results, sizes))
 
 
+CELERY = {"TRADEWIND__CORE__EXECUTOR": "CeleryExecutor", "TRADEWIND__CELERY__WORKER_CONCURRENCY": str(PARALLELISM)}
+CELERY_PARTS = frozenset({"idle", "chain", "parallel", "mapped"})  # how tasks run makes no difference to the rest
+ONE_OF_EACH = "cluster --schedulers 1 --workers 1 --triggerers 1 --web-servers 1"
+
+
 def _contenders(tradewind: str, airflow: str | None, server: str) -> Iterator[Contender]:
     """Rivals and ours alternate, so that a slow hour of the machine hits both."""
     if airflow is not None:
         tuned = {"AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1"}
         yield Contender("Airflow, tuned", airflow, server, tuned)
     yield Contender("Tradewind, PostgreSQL", tradewind, server)
+    yield Contender("Tradewind, Celery + Redis", tradewind, server, CELERY, CELERY_PARTS, ONE_OF_EACH)
     if airflow is not None:
         yield Contender("Airflow, as shipped", airflow, server, parts=frozenset({"idle", "chain"}))  # the rest is alike
     yield Contender("Tradewind, SQLite", tradewind, None)

@@ -41,6 +41,7 @@ class Contender:
         server: the address of a PostgreSQL server on which databases may be made; None means SQLite.
         settings: further environment variables.
         parts: what it takes part in; None means everything.
+        command: what brings up all of it.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Contender:
     server: str | None
     settings: Mapping[str, str] = field(default_factory=dict)
     parts: frozenset[str] | None = None
+    command: str = "standalone"
 
     @property
     def is_airflow(self) -> bool:
@@ -71,7 +73,7 @@ class Running:
         self.environment = self._make_environment()
 
     def __enter__(self) -> Running:
-        script = f'"{self.contender.program}" db migrate && exec "{self.contender.program}" standalone'
+        script = f'"{self.contender.program}" db migrate && exec "{self.contender.program}" {self.contender.command}'
         with (self.home / "output.log").open("wb") as log:
             self._stage = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.stage", "/bin/sh", "-c", script],

@@ -90,6 +90,8 @@ highest in brackets. The rounds were run in turn, in one go: {"; ".join(order)}.
 - Every contender runs the same DAG files, with Airflow's imports; tasks are Python functions that do nothing. All run
   with task isolation and durability on: SQLite in WAL mode with `synchronous=NORMAL`, PostgreSQL with its defaults.
 - LocalExecutor, `parallelism` 16. "Tuned" Apache Airflow has `scheduler_idle_sleep_time = 0.1` instead of 1 s.
+- "Celery + Redis" is `tradewind cluster` with one scheduler, one Celery worker, one triggerer and one web server, on
+  PostgreSQL. The Redis that it starts is counted with it.
 - Each contender is started by its `standalone` command in a fresh home with an empty database. Runs are triggered from
   the command line, whose own cost is not counted.
 - CPU is that of all processes of the contender, those that have ended included. The database server is left out, since
