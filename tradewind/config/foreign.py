@@ -18,7 +18,6 @@ RENAMED: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
     ("core", "dag_concurrency"): ("core", "max_active_tasks_per_dag"),
     ("core", "non_pooled_task_slot_count"): ("core", "default_pool_task_slot_count"),
     ("core", "dag_file_processor_timeout"): ("dag_processor", "dag_file_processor_timeout"),
-    ("core", "execution_api_server_url"): ("workers", "control_plane"),
     ("core", "killed_task_cleanup_time"): ("workers", "cancel_grace_seconds"),
     ("admin", "hide_sensitive_variable_fields"): ("core", "hide_sensitive_var_conn_fields"),
     ("admin", "sensitive_variable_fields"): ("core", "sensitive_var_conn_names"),
@@ -39,6 +38,7 @@ RENAMED: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
 _BECAUSE: Final[Mapping[tuple[str, str], str]] = {
     ("dag_processor", "min_file_process_interval"): " (changed files are read at once, all within refresh_interval)",
     ("scheduler", "min_file_process_interval"): " (changed files are read at once, all within refresh_interval)",
+    ("core", "execution_api_server_url"): " (workers speak SQL, unless [workers] control_plane names a web server)",
     ("scheduler", "scheduler_heartbeat_sec"): " (lease_seconds says how soon a dead process is noticed)",
     ("scheduler", "task_queued_timeout"): " (a task cannot be stuck in queued)",
 }

@@ -105,9 +105,10 @@ def _welcome(config: Config, login: tuple[str, str] | None, web: WebServer) -> N
     if not web.wait_ready(WEB_START_SECONDS):
         return
     shown = "localhost" if config.api.host in ("0.0.0.0", "::", "127.0.0.1") else config.api.host
+    scheme = "http" if config.api.ssl_cert is None else "https"
     lines = [
         f"Tradewind {__version__} is ready.",
-        f"  Web UI     {config.api.base_url or f'http://{shown}:{config.api.port}'}",
+        f"  Web UI     {config.api.base_url or f'{scheme}://{shown}:{config.api.port}'}",
     ]
     if login is not None:
         lines += [f"  Login      {login[0]}", f"  Password   {login[1]}   (shown only now; keep it)"]

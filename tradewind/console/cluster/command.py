@@ -196,9 +196,10 @@ def _welcome(
             talk(f"Still missing after {READY_SECONDS:g} s: {', '.join(missing)}. What they said stands above.")
             deadline = float("inf")
     shown = "localhost" if config.api.host in ("0.0.0.0", "::", "127.0.0.1") else config.api.host
+    scheme = "http" if config.api.ssl_cert is None else "https"
     lines = [
         f"A cluster of Tradewind {__version__} is ready: {', '.join(_names(size))}.",
-        f"  Web UI     {config.api.base_url or f'http://{shown}:{config.api.port}'}",
+        f"  Web UI     {config.api.base_url or f'{scheme}://{shown}:{config.api.port}'}",
     ]
     if login is not None:
         lines += [f"  Login      {login[0]}", f"  Password   {login[1]}   (shown only now; keep it)"]
