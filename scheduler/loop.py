@@ -11,7 +11,8 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -287,7 +288,8 @@ class Scheduler:
         self._submit(step.orders)
         if step.cancel:
             for executor in self._executors.values():
-                executor.cancel(step.cancel)
+                with _outliving(executor):
+                    executor.cancel(step.cancel)
 
     def _submit(self, orders: Sequence[AttemptOrder]) -> None:
         for name, executor in self._executors.items():
@@ -295,7 +297,8 @@ class Scheduler:
             if own and executor.supervisor_id is not None:
                 self._submitted.update(order.attempt_id for order in own)
             if own:
-                executor.submit(own)
+                with _outliving(executor):
+                    executor.submit(own)
 
     def _find_unclaimed(self, tx: Connection) -> list[AttemptOrder]:
         """Return what a scheduler that died may have committed and told nobody. Telling it twice changes nothing."""
@@ -374,3 +377,12 @@ class Scheduler:
         if lost or adopted:
             log.info("took up %d runs; %d attempts were lost", adopted, lost)
             self._bell.ring()
+
+
+@contextmanager
+def _outliving(executor: Executor) -> Iterator[None]:
+    """Log what an executor raises against its contract: one of somebody's own must not end the scheduler."""
+    try:
+        yield
+    except Exception:
+        log.exception("executor %s raised an error; what it was told of waits", executor.name)
