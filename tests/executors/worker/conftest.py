@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from executors.worker import host
 from tests.executors.worker.yard import Yard
 from tradewind.config import load_config, with_secrets
 from tradewind.metadata.database import Database
 
 
 @pytest.fixture
-def yard(home: Path, postgres_url: str) -> Iterator[Yard]:
-    """A yard without anybody in it yet."""
+def yard(home: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
+    """A yard without anybody in it yet. Workers look more often than they do in earnest."""
+    monkeypatch.setattr(host, "LOOK_SECONDS", 0.2)
     settings = {
         "TRADEWIND__DATABASE__SQL_ALCHEMY_CONN": postgres_url,
         "TRADEWIND__SCHEDULER__LEASE_SECONDS": "3",
