@@ -61,7 +61,7 @@ def run_shape(run: RunPage, version: VersionLine | None) -> dict[str, Any]:
         "conf": run.conf,
         "note": run.note,
         "dag_versions": [version_shape(version)] if version else [],
-        "bundle_version": None,
+        "bundle_version": run.bundle,
         "partition_key": run.partition_key,
         "partition_date": iso(run.partition_date),
     }

@@ -45,6 +45,7 @@ class RunPage:
     backfill_id: int | None
     replay_of: int | None  # key of a run
     task_subset: Sequence[str] | None  # the tasks that it consists of; None: all
+    bundle: str | None  # the DAG folder as it was when it was made; None: as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ RUN_PAGE: Select[*tuple[Any, ...]] = (
         _RUN.conf, _RUN.note, _RUN.state, _RUN.reason, _RUN.queued_at, _RUN.started_at, _RUN.ended_at, _RUN.next_seq,
         _RUN.partition_key, _RUN.partition_date, _RUN.held, _RUN.retries_used, _RUN.backfill_id, _RUN.replay_of,
         _RUN.task_subset,
+        _RUN.bundle,
     )
     .join(DagVersion, DagVersion.id == _RUN.version_id)
 )  # fmt: skip
