@@ -64,7 +64,7 @@ class Supervisor:
             os.environ if environ is None else environ,
             config.database.sql_alchemy_conn,
             marker=uuid4().hex,
-            secrets=config.workers.token,
+            secrets=_secrets(config),
         )
         self._loop: Final = asyncio.SelectorEventLoop()
         self._pool: Final = ThreadPoolExecutor(DESK_THREADS, thread_name_prefix="tradewind-desk")
@@ -232,3 +232,13 @@ class Supervisor:
             self._loop.call_soon_threadsafe(act, *args)
         except RuntimeError:  # the loop is closed
             log.debug("%s came after the end.", getattr(act, "__name__", act))
+
+
+def _secrets(config: Config) -> list[str]:
+    """Return what this process knows and no task is to find in a variable of another name.
+
+    The password of the broker as it stands in an address: by itself it may be a word like ``guest``.
+    """
+    login, has_login, _ = config.celery.broker_url.rpartition("@")
+    password = login.rpartition(":")[2] if has_login else ""
+    return [*config.workers.token, *([f":{password}@"] if password else [])]

@@ -107,3 +107,11 @@ def test_the_environment_of_tasks_keeps_what_is_the_users_and_leaves_out_what_is
 def test_the_password_of_the_metadata_db_is_left_out_when_it_comes_by_pgpassword():
     assert "PGPASSWORD" not in task_environment({"PGPASSWORD": "x"}, "postgresql://u@h/x", "m")
     assert "PGPASSWORD" in task_environment({"PGPASSWORD": "x"}, "sqlite:////x.db", "m")
+
+
+def test_variables_that_hold_another_secret_are_left_out():
+    environ = {"BROKER": "redis://:pw@h", "COPY": "x 0123456789 x", "HOME": "/home/pw"}
+
+    kept = task_environment(environ, "sqlite:///a.db", "m", secrets=["0123456789", ":pw@"])
+
+    assert kept == {"HOME": "/home/pw", MARKER: "m"}

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -188,6 +189,8 @@ def assert_nothing_secret(far: Far, seen: dict[str, Any], worker_pid: int) -> No
     kept = json.dumps(worker.environ())
     assert [secret for secret in secrets if secret in kept] == []
     assert [path.name for path in far.home.rglob("*fernet*")] == []
+    reached = {one.raddr.port for one in worker.net_connections("tcp") if one.raddr}
+    assert reached <= {far.port, urlsplit(far.broker).port}
     used = {Path(found.path).name.split(".")[0] for found in worker.memory_maps()}
     assert not any(name.startswith(("_psycopg", "libpq")) for name in used), "it has loaded a driver of the metadata DB"
 
