@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from click import IntRange
+
 from tradewind.cli.operating import TASK_OPERATIONS
 from tradewind.terminal.groups import Command, Group
 from tradewind.terminal.options import DAG_FILE, MAP_INDEX, OUTPUT, JsonObject, argument, option
@@ -27,6 +29,17 @@ TASKS: Final = Group(
             argument("task_id"),
             argument("logical_date_or_run_id"),
             MAP_INDEX,
+        ),
+        "logs": Command(
+            "scheduler.commands.logs:task_logs",
+            "Print the log of a task in a run.",
+            argument("dag_id"),
+            argument("task_id"),
+            argument("logical_date_or_run_id"),
+            MAP_INDEX,
+            option("-t", "--try-number", type=IntRange(1), metavar="N", help="Of this try; else of the newest."),
+            option("-f", "--follow", is_flag=True, help="Go on as it grows, until the task has ended."),
+            detail="Of whatever machine it ran on, when there is a log store ([logging] remote_base_log_folder).",
         ),
         "states-for-dag-run": Command(
             "scheduler.commands.tasks:states_for_dag_run",
