@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from tests.webui.conftest import PASSWORD, TOKEN_PATH
 from tests.webui.seed import ETL_TASKS, FAILED_LOG
 from tradewind import __version__
+from tradewind.metadata.models import DagVersion
 from tradewind.model.spec import ParamSpec
 from tradewind.model.states import RunState
 
@@ -39,6 +41,16 @@ def test_a_run_is_created_read_and_listed(call, seed):
     assert (run["conf"], run["logical_date"], run["triggered_by"]) == ({"n": 2}, None, "rest_api")
     assert call("GET", "/dags/d/dagRuns/mine")[1]["triggering_user_name"] == "user"
     assert [found["dag_run_id"] for found in call("GET", "/dags/~/dagRuns?state=queued")[1]["dag_runs"]] == ["mine"]
+
+
+def test_a_run_says_in_which_state_of_the_dag_folder_it_began(call, seed, database):
+    version = seed.dag("d", ETL_TASKS)
+    bundle = f"git-{'a' * 40}:dags"
+    with database.write() as tx:
+        tx.execute(update(DagVersion).where(DagVersion.id == version).values(bundle=bundle))
+    call("POST", "/dags/d/dagRuns", json={"dag_run_id": "mine", "logical_date": None})
+
+    assert call("GET", "/dags/d/dagRuns/mine")[1]["bundle_version"] == bundle
 
 
 @pytest.mark.parametrize(
