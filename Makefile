@@ -50,7 +50,8 @@ format: $(VENV)/.has-dev ## Format the code and mend what can be mended without 
 bench: $(VENV)/.has-test $(AIRFLOW) ## Measure side by side with Apache Airflow; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks --airflow $(AIRFLOW) --out docs/benchmarks.md $(BENCH_ARGS)
 
-chaos: $(VENV)/.has-test ## Kill processes at random through many histories; CHAOS_SEEDS=50 says how many
+chaos: $(VENV)/.has-test ## Strike a cluster through a thousand runs, kill processes through many histories; writes docs/reliability.md
+	$(BIN)/python -m tests.chaos --out docs/reliability.md $(CHAOS_ARGS)
 	CHAOS_SEEDS=$(CHAOS_SEEDS) $(BIN)/pytest -n $(WORKERS) -k random $(PYTEST_ARGS) tests/e2e tests/executors tests/backfill \
 		tests/engine/test_operating_laws.py tests/engine/test_operating_stored_laws.py
 

@@ -49,7 +49,9 @@ def told(postgres_templates: PostgresTemplates) -> Iterator[Told]:
     ):
         Path(name).chmod(0o755)  # PostgreSQL does not run as root
         outside = Outside(url.replace("+psycopg", ""))
-        plot = story.Plot(40, 7, {**faults.EVERYWHERE, **faults.ON_REDIS}, steps=6, pauses=(0.1, 0.4), order=ORDER)
+        plot = story.Plot(
+            20, 7, {**faults.EVERYWHERE, **faults.ON_REDIS}, steps=4, pauses=(0.1, 0.3), order=ORDER, backlog=16
+        )
         with Ground(Path(name), outside) as ground:
             outcome = story.tell(ground, plot)
             with ground.db.write() as tx:

@@ -52,11 +52,14 @@ Fault = Callable[[Ground, random.Random], Struck | None]
 """Strikes, or returns None when there was nothing to strike."""
 
 
+_WORDS: Final = {"web": "web server"}
+
+
 def _kill(kind: str) -> Fault:
     def strike(ground: Ground, chance: random.Random) -> Struck | None:
         name = _some(ground, chance, kind)
         hit = ground.at_work(name)
-        struck = Struck(f"kill -9 of a {kind}", name, ground.outside.now(), hit)
+        struck = Struck(f"kill -9 of a {_WORDS.get(kind, kind)}", name, ground.outside.now(), hit)
         return struck if ground.company.send(name, signal.SIGKILL) else None
 
     return strike
@@ -248,6 +251,15 @@ EVERYWHERE: Final[Mapping[str, Fault]] = {
     "kill_at_point": kill_at_point,
     "kill_web_server": _kill("web"),
 }
+WEIGHTS: Final[Mapping[str, int]] = {
+    "kill_worker": 3,
+    "pause_worker": 2,
+    "kill_scheduler": 2,
+    "crash_postgres": 2,
+    "kill_at_point": 3,
+    "kill_task": 2,
+}
+"""How often a fault comes, by the side of those that come once."""
 ON_REDIS: Final[Mapping[str, Fault]] = {
     "restart_redis": restart_redis,
     "flush_redis": flush_redis,

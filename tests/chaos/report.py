@@ -35,13 +35,12 @@ def page(chapters: Sequence[Chapter]) -> str:
     stalls = [value for one in told for values in one.stalls.values() for value in values]
     return f"""# Reliability
 
-Written by `{COMMAND}` on {datetime.now(UTC):%Y-%m-%d}, Tradewind {__version__}. A cluster as `tradewind cluster`
-makes it (PostgreSQL, two schedulers, two Celery workers, a triggerer, two web servers) runs a workload while everything
-under it is struck. Then the laws are checked, from the event log and from a table outside in which every task leaves a
-row when it starts and one when it has done its work.
+Written by `{COMMAND}` on {datetime.now(UTC):%Y-%m-%d}, Tradewind {__version__}. A cluster as
+[`tradewind cluster`](cluster.md) makes it (PostgreSQL, two schedulers, two Celery workers, a triggerer, two web
+servers) runs a workload while everything under it is struck. Then the laws are checked, from the event log and from a
+table outside in which every task leaves a row when it starts and one when it has done its work.
 
-**{sum(len(one.struck) for one in told)} faults, {sum(len(one.evidence.runs) for one in told)} runs,
-{sum(len(one.evidence.attempts) for one in told)} attempts: {_losses(told)}.**
+**{_sums(told)}: {_losses(told)}.**
 From a fault until what it had hit was done or started again: {_spread(recoveries)}.
 From a fault until anything started anywhere: {_spread(stalls)}.
 
@@ -107,6 +106,17 @@ seed {outcome.plot.seed}; {len(outcome.evidence.attempts)} attempts: {words}. {_
 |---|---|
 {chr(10).join(verdicts)}
 """
+
+
+def _sums(told: Sequence[Outcome]) -> str:
+    struck, runs, attempts, effects = (
+        sum(count)
+        for count in zip(
+            *((len(o.struck), len(o.evidence.runs), len(o.evidence.attempts), len(o.evidence.effects)) for o in told),
+            strict=True,
+        )
+    )
+    return f"{struck} faults, {runs} runs, {attempts} attempts, {effects} effects counted outside"
 
 
 def _undone(outcome: Outcome) -> str:

@@ -21,7 +21,7 @@ from scheduler.runs import trigger_run
 from scheduler.why import explain
 from tests.chaos import laws, workload
 from tests.chaos.evidence import Evidence, Limits, collect
-from tests.chaos.faults import Fault, Struck
+from tests.chaos.faults import WEIGHTS, Fault, Struck
 from tests.chaos.ground import Ground
 from tests.support.waiting import wait_until
 from tradewind.errors import Conflict, TradewindError
@@ -32,8 +32,6 @@ MISSES: Final = 100
 """So often in a row a fault that is to come now may find nothing to strike; then it is left out."""
 STUCK_SECONDS: Final = 60.0
 """With so long a standstill, nothing will move any more."""
-BACKLOG: Final = 50
-"""How many runs are unfinished at once: enough to keep the cluster busy."""
 LIMITS: Final = Limits(
     parallelism=workload.PARALLELISM,
     pools={workload.POOL: workload.POOL_SLOTS},
@@ -54,6 +52,7 @@ class Plot:
         order: the first faults; those behind them are chosen by chance.
         steps: how many starts and ends of tasks there must have been since the last fault: work goes on between them.
         pauses: seconds between two faults, at least and at most.
+        backlog: how many runs are unfinished at once: enough to keep the cluster busy.
         patience: seconds that the last runs may take once all is left in peace.
     """
 
@@ -62,7 +61,8 @@ class Plot:
     faults: Mapping[str, Fault]
     steps: int = 20
     pauses: tuple[float, float] = (0.5, 3.0)
-    patience: float = 120.0
+    backlog: int = 50
+    patience: float = 180.0
     order: tuple[str, ...] = ()
 
 
@@ -129,7 +129,7 @@ class _Asker(threading.Thread):
             try:
                 with self._ground.db.read() as tx:
                     self.over = tx.execute(_OVER).scalar_one()
-                while len(self.asked) - self.over < BACKLOG and not self.enough.is_set():
+                while len(self.asked) - self.over < self._plot.backlog and not self.enough.is_set():
                     self._ask(wanted)
                     self.asked, wanted = (*self.asked, wanted), next(self._runs)
             except (TradewindError, DBAPIError):  # the metadata DB is away
@@ -180,7 +180,7 @@ class _Director:
         return self._asker.over >= self._plot.runs and not self._first
 
     def _strike(self, now: float) -> None:
-        name = self._first[-1] if self._first else self._chance.choice(list(self._plot.faults))
+        name = self._first[-1] if self._first else self._some_fault()
         one = self._plot.faults[name](self._ground, self._chance)
         if one is None:
             self._misses += 1
@@ -197,6 +197,10 @@ class _Director:
         if self._chance.random() >= TWO_AT_ONCE:
             self._next_at = time.monotonic() + self._chance.uniform(*self._plot.pauses)
             self._seen = self._newest
+
+    def _some_fault(self) -> str:
+        names = list(self._plot.faults)
+        return self._chance.choices(names, [WEIGHTS.get(name, 1) for name in names])[0]
 
     def _check_life(self, now: float) -> None:
         newest = self._ground.outside.newest()

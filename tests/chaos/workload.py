@@ -13,8 +13,8 @@ from tests.chaos.outside import SAY
 
 POOL: Final = "narrow"
 POOL_SLOTS: Final = 3
-PARALLELISM: Final = 12
-MAX_ACTIVE_RUNS: Final = {"chain": 8, "fan": 6, "flaky": 6, "waits": 8, "single": 2}
+PARALLELISM: Final = 16
+MAX_ACTIVE_RUNS: Final = {"chain": 10, "fan": 6, "flaky": 10, "waits": 8, "single": 2}
 MAX_ACTIVE_TASKS: Final = {"fan": 3}
 MAX_ACTIVE_TIS: Final = {("single", "alone"): 1}
 """How many instances of one task may be active over all runs."""
@@ -62,7 +62,7 @@ with DAG("chain", default_args=ARGS, max_active_runs={MAX_ACTIVE_RUNS["chain"]})
         return [1, 2, 3]
     @task
     def second(values, ti=None):
-        work(ti, 0.5 if of(ti).random() < 0.3 else 0.0)
+        work(ti, of(ti).choice([0.0, 0.3, 1.5]))
         return sum(values)
     @task
     def third(total, ti=None):
@@ -78,7 +78,7 @@ with DAG("fan", default_args=ARGS, **FAN):
         return list(range(4))
     @task(pool="{POOL}")
     def one(number, ti=None):
-        work(ti, 0.2)
+        work(ti, 0.4)
         return number
     @task(queue="{SECOND_QUEUE}")
     def together(values, ti=None):
@@ -94,7 +94,7 @@ with DAG("flaky", default_args=ARGS, max_active_runs={MAX_ACTIVE_RUNS["flaky"]})
             raise RuntimeError("the first try fails")
     @task
     def slow(ti=None):
-        work(ti, of(ti).choice([0.1, 0.1, 3.0]))
+        work(ti, of(ti).choice([0.3, 1.0, 4.0]))
     fails_at_first() >> slow()
 
 with DAG("waits", default_args=ARGS, max_active_runs={MAX_ACTIVE_RUNS["waits"]}):
