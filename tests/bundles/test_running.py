@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from executors.bundles import shelf
+from executors.bundles.holding import lock_alone
 from executors.worker.host import WorkerHost
 from executors.worker.http_link import HttpLink
 from executors.worker.link import WorkerLink
@@ -135,7 +137,7 @@ def test_a_deploy_in_the_middle_of_a_run_changes_the_next_run(tmp_path, sqlite_u
 Far = Callable[[str], WorkerLink]
 
 
-@pytest.fixture(params=["sql", "https"])
+@pytest.fixture
 def far_link(request, tmp_path, postgres_url) -> Iterator[Far]:
     """``far_link(source)``: a link of a host that has nothing but its own empty home."""
     with ExitStack() as stack:
@@ -159,10 +161,13 @@ def far_link(request, tmp_path, postgres_url) -> Iterator[Far]:
         yield made
 
 
-@pytest.mark.parametrize("kind", ["database", "git"])
+@pytest.mark.parametrize(
+    ("far_link", "kind"), [("sql", "database"), ("https", "database"), ("https", "git")], indirect=["far_link"]
+)
 def test_a_worker_with_nothing_but_its_home_runs_what_the_run_began_with(
-    kind, far_link, home, postgres_url, tmp_path, out
+    kind, far_link, home, postgres_url, tmp_path, out, monkeypatch
 ):
+    monkeypatch.setattr(shelf, "AT_HAND", 0)  # so that nothing but the processes of tasks holds a bundle
     repository = Repository(tmp_path / "repository")
     source = "database" if kind == "database" else f"git+{repository.url}@main#subdirectory=dags"
     environ = {
@@ -196,6 +201,8 @@ def test_a_worker_with_nothing_but_its_home_runs_what_the_run_began_with(
         old = yard.run(deploy("old"), number=1)
         host.start()
         wait_until(lambda: (out / "began-r1").exists(), 30)
+        (lock,) = (tmp_path / "far" / "bundles").glob("*-*.lock")
+        assert lock_alone(lock) is None
 
         new = yard.run(deploy("new"), number=2)
         shutil.rmtree(home / "dags")
@@ -206,7 +213,13 @@ def test_a_worker_with_nothing_but_its_home_runs_what_the_run_began_with(
         assert (out / "r2").read_text() == "new new new"
         with database.read() as tx:
             assert len(set(tx.execute(select(DagRun.bundle)).scalars())) == 2
-        assert len(list((tmp_path / "far" / "bundles").glob(f"{'db' if kind == 'database' else 'git'}-*[!k]"))) == 2
+        host.stop(1)
+        folders = [path for path in (tmp_path / "far" / "bundles").glob("*-*") if path.is_dir()]
+        assert len(folders) == 2
+        for folder in folders:
+            freed = lock_alone(folder.with_name(f"{folder.name}.lock"))
+            assert freed is not None
+            os.close(freed)
 
 
 WAITING = """
