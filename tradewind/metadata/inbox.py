@@ -132,10 +132,14 @@ def send(tx: Connection, messages: Sequence[Message], now: datetime) -> None:
         return
     wanted = select(DagRun.id).where(DagRun.id.in_({m.run_pk for m in messages}), DagRun.kind != LEAVING)
     alive = set(tx.execute(wanted).scalars())
+    put(tx, [message for message in messages if message.run_pk in alive], now)
+
+
+def put(tx: Connection, messages: Sequence[Message], now: datetime) -> None:
+    """Put messages into inboxes of runs that the caller has seen, and ring the doorbell."""
     rows = [
         {"run_pk": m.run_pk, "key": m.key, "kind": m.kind, "payload": dict(m.payload), "created_at": now}
         for m in messages
-        if m.run_pk in alive
     ]
     if rows:
         insert_missing(tx, RunInbox, rows)

@@ -177,11 +177,17 @@ def tell_facts(tx: Connection, worker_id: UUID, facts: Sequence[Fact], now: date
     """Put what a worker says of its attempts into the inboxes of their runs; what it says of others is dropped."""
     if not facts:
         return
-    mine = select(Attempt.id, Attempt.run_pk).where(
-        Attempt.id.in_({fact.attempt_id for fact in facts}), Attempt.supervisor_id == worker_id
+    mine = (
+        select(Attempt.id, Attempt.run_pk)
+        .join(DagRun, DagRun.id == Attempt.run_pk)
+        .where(
+            Attempt.id.in_({fact.attempt_id for fact in facts}),
+            Attempt.supervisor_id == worker_id,
+            DagRun.kind != LEAVING,
+        )
     )
     runs = {row.id: row.run_pk for row in tx.execute(mine)}
-    send(tx, [fact_message(fact) for fact in facts if runs.get(fact.attempt_id) == fact.run_pk], now)
+    put(tx, [fact_message(fact) for fact in facts if runs.get(fact.attempt_id) == fact.run_pk], now)
 
 
 def give_back(tx: Connection, worker_id: UUID, now: datetime) -> None:
