@@ -1,4 +1,4 @@
-"""How is the web UI served? By waitress in one process; by gunicorn when several are asked for."""
+"""How is the web UI served? By waitress in one process; by gunicorn for many readers, for HTTPS, and for workers."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any, Final
 import waitress
 from flask import Flask
 
+from executors.runner.linux import die_with_parent
 from tradewind import __version__
 from tradewind.config import Config
 from tradewind.errors import TradewindError, UsageError
@@ -30,8 +31,6 @@ from webui.web import Web
 
 STATEMENT_TIMEOUT_SECONDS: Final = 10.0
 """No page may keep the database busy for longer."""
-MAX_WORKER_BODY: Final = 65 << 20
-"""A little more than what ``executors.worker.http_wire`` allows, so that it can say what is wrong."""
 
 log: Final = logging.getLogger("tradewind.webui")
 _M_ARENA_MAX: Final = -8  # of mallopt(3)
@@ -52,7 +51,10 @@ def serve(config: Config, *, shares_port: bool = False) -> None:
     _save_memory()
     app = create_app(config, _database(config))
     warm(app)
-    if sys.platform == "win32" or (config.api.workers == 1 and not certificate):  # waitress speaks no HTTPS
+    # waitress speaks no HTTPS, and keeps on disk whatever anybody sends before it can be asked whether to take it: for
+    # what workers send that would be too much.
+    is_small = config.api.workers == 1 and not certificate and not config.workers.token
+    if sys.platform == "win32" or is_small:
         _serve_in_this_process(app, config, shares_port)
     else:
         _serve_in_many(app, config, shares_port, certificate)
@@ -153,8 +155,7 @@ def _serve_in_this_process(app: Flask, config: Config, shares_port: bool) -> Non
         **place,
         threads=config.api.threads + STREAMS_PER_PROCESS,
         connection_limit=1000,
-        # Kept on disk while it comes, whoever sends it: larger only where workers may send what their tasks leave.
-        max_request_body_size=MAX_WORKER_BODY if config.workers.token else 4 << 20,
+        max_request_body_size=4 << 20,
         ident=None,
     )
 
@@ -184,7 +185,7 @@ def _presence(app: Flask) -> Presence:
 
 
 def _serve_in_many(app: Flask, config: Config, shares_port: bool, certificate: Mapping[str, str]) -> None:
-    """A master with several workers, for more readers than one process can serve, and for HTTPS."""
+    """A master with several workers, for more readers than one process can serve, for HTTPS, and for workers."""
     from gunicorn.app.base import BaseApplication  # does not exist on Windows
 
     host = f"[{config.api.host}]" if ":" in config.api.host else config.api.host
@@ -233,6 +234,7 @@ def _after_fork(_arbiter: Any, worker: Any) -> None:
     app: Flask = worker.app.wsgi()
     state: Web = app.extensions["tradewind"]
     state.db.engine.dispose(close=False)
+    die_with_parent(worker.ppid)  # who would else hold the port for seconds when the master was killed
     _presence(app).start()
 
 

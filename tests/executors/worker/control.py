@@ -23,7 +23,6 @@ from tradewind.metadata.database import Database
 from tradewind.metadata.models import Attempt
 from tradewind.model.states import AttemptState
 from webui.app import create_app
-from webui.server import MAX_WORKER_BODY
 
 TOKEN = "a-token-of-thirty-two-characters"
 EXECUTOR = "CeleryExecutor"
@@ -86,7 +85,7 @@ def now() -> datetime:
 def web_server(config: Config, db: Database) -> Iterator[str]:
     """A web server in threads of this process; gives its address."""
     app = create_app(config, db)
-    server = waitress.create_server(app, host="127.0.0.1", port=0, threads=8, max_request_body_size=MAX_WORKER_BODY)
+    server = waitress.create_server(app, host="127.0.0.1", port=0, threads=8, max_request_body_size=65 << 20)
     thread = threading.Thread(target=server.run, name="web server")
     thread.start()
     try:

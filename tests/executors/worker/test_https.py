@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 from base64 import b64decode
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from executors.worker.http_link import HttpLink
+from executors.worker.http_wire import PATH
 from executors.worker.link import LinkLost
 from executors.worker.talk import Welcome
 from tests.executors.worker.control import TOKEN, facts, remote
@@ -105,6 +108,12 @@ def test_a_worker_speaks_to_the_web_server_that_its_authority_vouches_for_and_to
     with pytest.raises(UsageError, match="certificate is not trusted"):
         link("127.0.0.1", TRADEWIND__WORKERS__CA_FILE=str(other)).register(uuid4(), facts())
 
+    with closing(HTTPSConnection("127.0.0.1", port, context=ssl.create_default_context(cafile=cert))) as raw:
+        raw.putrequest("POST", PATH)
+        raw.putheader("Authorization", "Bearer somebody")
+        raw.putheader("Content-Length", str(60 << 20))
+        raw.endheaders()  # and not a byte of the body: who has no token is refused before it is read
+        assert raw.getresponse().status == 401
     with proxy_to(port) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://me:p%40ss@127.0.0.1:{proxy.server_port}")
         monkeypatch.setenv("NO_PROXY", "elsewhere.invalid")
