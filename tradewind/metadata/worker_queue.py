@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, exists, func, select, text, update
 
 from tradewind.metadata.database import CHANNEL
-from tradewind.metadata.inbox import fact_message, put, send
+from tradewind.metadata.inbox import CALLBACK, ENDED, fact_message, put, send
 from tradewind.metadata.models import Attempt, DagRun, Process, RunInbox
 from tradewind.metadata.models.core import LEAVING
 from tradewind.metadata.processes import with_schema
