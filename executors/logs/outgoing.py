@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
@@ -24,6 +24,7 @@ from executors.logs.credentials import FindConnection, has_store, store_options
 from executors.logs.process import Setup
 from executors.logs.spool import Spool, left_spools
 from executors.logs.store import open_store
+from executors.runner.environment import MARKER, task_environment
 from executors.runner.log_paths import attempt_log_path, callback_log_path
 from tradewind.config import Config
 from tradewind.errors import TradewindError
@@ -105,7 +106,7 @@ class ShippedLogs:
     _open: Final[dict[tuple[int, Path], ShippedLogs]] = {}
     _open_lock: Final = threading.Lock()
 
-    def __init__(self, base: Path, make_setup: Callable[[Path], Setup]) -> None:
+    def __init__(self, base: Path, make_setup: Callable[[Path], Setup], environment: Mapping[str, str]) -> None:
         self._base = base
         self._users = 0
         self._lock = threading.Lock()
@@ -113,7 +114,7 @@ class ShippedLogs:
         self._of_attempt: dict[UUID, str] = {}  # that has not ended -> log of its try
         self._spool = Spool(base)
         self._is_spool_open = False
-        self._shipper = _ShipperProcess(lambda: make_setup(self._spool.folder))
+        self._shipper = _ShipperProcess(lambda: make_setup(self._spool.folder), environment)
 
     @classmethod
     def shared(cls, config: Config, find_connection: FindConnection) -> ShippedLogs:
@@ -130,7 +131,7 @@ class ShippedLogs:
         with cls._open_lock:
             logs = cls._open.get(key)
             if logs is None:
-                logs = cls._open[key] = cls(base, setup)
+                logs = cls._open[key] = cls(base, setup, _environment(config))
                 if any(left_spools(base)):
                     logs.ship_what_is_left()
             logs._users += 1
@@ -222,6 +223,13 @@ def log_of(base: Path, order: AttemptOrder) -> Path:
     return attempt_log_path(base, order.dag_id, order.run_id, order.task_id, order.try_number, order.map_index)
 
 
+def _environment(config: Config) -> dict[str, str]:
+    """Return the environment of a shipper: what a task may know, the credentials of the machine among it."""
+    kept = task_environment(os.environ, config.database.sql_alchemy_conn, marker="")
+    del kept[MARKER]  # it outlives its supervisor, which kills what has its mark
+    return kept
+
+
 def _trigger_key(wait: UUID) -> str:
     return f"{wait.hex}t"
 
@@ -229,8 +237,8 @@ def _trigger_key(wait: UUID) -> str:
 class _ShipperProcess:
     """The shipper of this process: started, and started again when it dies."""
 
-    def __init__(self, make_setup: Callable[[], Setup]) -> None:
-        self._make_setup = make_setup
+    def __init__(self, make_setup: Callable[[], Setup], environment: Mapping[str, str]) -> None:
+        self._make_setup, self._environment = make_setup, environment
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -286,6 +294,7 @@ class _ShipperProcess:
             stdout=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C at the terminal is for the process above
             cwd="/",
+            env=dict(self._environment),
         )
         assert process.stdin is not None
         with self._lock:

@@ -51,6 +51,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # a service that is stopped stops all its processes: we end after ours
     linux.set_name(b"tw-shipper")
+    linux.hide_from_others()  # tasks run under the same account, and we know the credentials of the store
     os.nice(5)  # tasks come first
     setup = msgspec.json.decode(_line(0), type=Setup)
     os.set_blocking(0, False)

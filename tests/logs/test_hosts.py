@@ -161,6 +161,18 @@ def test_a_killed_worker_leaves_no_word_behind(make_bench, home, sqlite_url, tmp
     wait_until(lambda: not shippers(home), PATIENCE, what="no process is left")
 
 
+def test_a_shipper_knows_no_secrets_of_its_host(make_bench, home, tmp_path, go, monkeypatch):
+    monkeypatch.setenv("TRADEWIND__WORKERS__TOKEN", "token-of-all-the-workers-0123456789abcdef")
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", "postgres://someone:password@somewhere")
+    go.touch()
+    bench = make(make_bench, str(tmp_path / "store"))
+    bench.run(bench.order("talks"))
+    (shipper,) = wait_until(lambda: shippers(home), PATIENCE)
+    told = " ".join([*shipper.cmdline(), *shipper.environ(), *shipper.environ().values()])
+    assert "token" not in told.lower() and "password" not in told
+    wait_until(lambda: Path(f"/proc/{shipper.pid}/mem").stat().st_uid == 0, PATIENCE, what="it hides its memory")
+
+
 def test_a_shipper_that_is_killed_is_started_again(make_bench, home, tmp_path, go):
     url = str(tmp_path / "store")
     bench = make(make_bench, url)
