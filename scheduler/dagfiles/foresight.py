@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+from executors.bundles.folders import BundleFolders
+from executors.bundles.newest import newest_folder
+from executors.control_plane import SqlControlPlane
 from executors.stored_values import StoredValues
 from scheduler.dagfiles.answers import answer_from
 from scheduler.dagfiles.folders import DagFolder, dag_folders, parse_environment, parse_setup
@@ -34,10 +37,14 @@ class Foresight:
         is_asked: somebody may want to know something.
     """
 
-    def __init__(self, config: Config, database: Database, client: ParseClient) -> None:
+    def __init__(self, database: Database, client: ParseClient, folders: Callable[[], Sequence[DagFolder]]) -> None:
+        """
+        Args:
+            folders: says where DAG files are read now.
+        """
         self._database: Final = database
         self._client: Final = client
-        self._folders: Final = dag_folders(config)
+        self._folders: Final = folders
         self._asked: dict[str, Wanted] = {}
         self.is_asked = True
 
@@ -66,7 +73,7 @@ class Foresight:
             start, end = last or (None, None)
             self._asked[one.dag_id] = one
             self._client.submit(
-                _job(self._folders, one, RunsQuestion(one.dag_id, now, start, end, last_run_after, count=WINDOW))
+                _job(self._folders(), one, RunsQuestion(one.dag_id, now, start, end, last_run_after, count=WINDOW))
             )
 
     def take(self) -> None:
@@ -127,12 +134,15 @@ def ask_between(
 def _ask(config: Config, database: Database, wanted: Wanted, question: RunsQuestion) -> RunsAnswer:
     answers = answer_from(StoredValues(database, config, os.environ))
     client = ParseClient(parse_setup(config), parse_environment(config, os.environ), 1, answers)
+    bundles = BundleFolders(config)
     try:
-        client.submit(_job(dag_folders(config), wanted, question))
+        path, _ = newest_folder(config, database, bundles, SqlControlPlane(database, config))
+        client.submit(_job((DagFolder(path, ""), *dag_folders(config)[1:]), wanted, question))
         while not (answered := client.take_answers()):
             client.wait(None)
     finally:
         client.close()
+        bundles.close()
     return answered[0][1]
 
 

@@ -65,7 +65,7 @@ class DagFileManager:
         self._client = ParseClient(parse_setup(config), parse_environment(config, own), parallel, answer)
         self._on_change, self._database = on_change, database
         self._sync = FolderSync(config, database, self._client, self._changed)
-        self._foresight = Foresight(config, database, self._client)
+        self._foresight = Foresight(database, self._client, lambda: self._sync.folders)
         self._bundling = bundling_of(config, database)
         self._problem: str | None = None
         written = [folder.path for folder in self._sync.folders]

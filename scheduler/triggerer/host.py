@@ -20,6 +20,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from executors.bundles.folders import BundleFolders
+from executors.bundles.newest import newest_folder
 from executors.control_plane import SqlControlPlane
 from executors.logs.credentials import connections_of
 from executors.logs.outgoing import TaskLogs, open_task_logs
@@ -27,7 +28,6 @@ from executors.runner.desk import ControlPlaneDesk
 from executors.runner.environment import task_environment
 from scheduler.recovery import end_dead
 from scheduler.triggerer.link import TriggerLink
-from scheduler.triggerer.places import folder_now
 from scheduler.triggerer.protocol import (
     VERSION,
     Add,
@@ -286,7 +286,7 @@ class Triggerer:
 
     def _setup(self) -> Setup:
         core, config = self._config.core, self._config
-        folder, lock_path = folder_now(config, self._db, self._bundles, self._plane)
+        folder, lock_path = newest_folder(config, self._db, self._bundles, self._plane)
         return Setup(
             VERSION,
             folder,

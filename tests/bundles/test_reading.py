@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 
 from scheduler.dagfiles import snapshot
+from scheduler.runs import trigger_run
 from tests.bundles.repository import Repository
 from tests.dagfiles.place import Place, source
 from tests.support.waiting import wait_until
-from tradewind.metadata import bundles
+from tradewind.config import load_config
+from tradewind.metadata import bundles, dags, runs
 from tradewind.metadata.database import Database
 from tradewind.metadata.models import Dag, DagVersion
 from tradewind.model.bundles import read_name
@@ -278,3 +281,40 @@ def test_a_folder_that_the_commit_lacks_is_told(place, database, tmp_path):
     place.manager(DAG_PROCESSOR__DAG_BUNDLE=f"git+{repository.url}#subdirectory=dags").sync_once()
 
     assert "has no folder 'dags'. Check subdirectory=" in str(place.errors())
+
+
+OWN_TIMETABLE = """
+import hours
+import pendulum
+from airflow import DAG
+from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
+
+class Own(Timetable):
+    def next_dagrun_info(self, *, last_automated_data_interval, restriction):
+        start = last_automated_data_interval.end if last_automated_data_interval else restriction.earliest
+        return DagRunInfo.interval(start, start.add(hours=hours.COUNT))
+
+    def infer_manual_data_interval(self, *, run_after):
+        return DataInterval(run_after.subtract(hours=hours.COUNT), run_after)
+
+dag = DAG("own", schedule=Own(), start_date=pendulum.datetime(2026, 1, 1), catchup=True)
+"""
+
+
+def test_own_timetables_are_asked_where_their_files_are(place, database, tmp_path):
+    repository = Repository(tmp_path / "repository")
+    repository.commit({"own.py": OWN_TIMETABLE, "hours.py": "COUNT = 5\n"})
+    where = {"DAG_PROCESSOR__DAG_BUNDLE": f"git+{repository.url}"}
+    place.manager(**where).sync_once()
+    with database.read() as tx:
+        assert dags.get_dag(tx, "own").next_run_after == datetime(2026, 1, 1, 5, tzinfo=UTC)
+
+    config = load_config({f"TRADEWIND__{name}": value for name, value in (place.settings | where).items()}, place.home)
+    at = datetime(2026, 2, 2, tzinfo=UTC)
+    trigger_run(database, config, dag_id="own", run_id="mine", logical_date=at)
+
+    with database.read() as tx:
+        run = runs.find_run(tx, "own", "mine")
+    assert run is not None
+    assert (run.data_interval_start, run.data_interval_end) == (at - timedelta(hours=5), at)
+    assert run.bundle == bundles_by_dag(database)["own"]

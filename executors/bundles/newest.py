@@ -1,4 +1,4 @@
-"""Where does a trigger process look for modules that no run has brought? In the DAG folder as it is now."""
+"""Where is the DAG folder as it is now, for what no run is asked about? In the bundle that schedulers read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tradewind.metadata.database import Database
 log = logging.getLogger(__name__)
 
 
-def folder_now(config: Config, db: Database, folders: BundleFolders, store: BundleStore) -> tuple[str, str]:
+def newest_folder(config: Config, db: Database, folders: BundleFolders, store: BundleStore) -> tuple[str, str]:
     """Return the DAG folder, and what is to be held so that it stays; empty: it stays anyway."""
     if config.dag_processor.dag_bundle != FolderSource():
         with db.read() as tx:
@@ -23,7 +23,7 @@ def folder_now(config: Config, db: Database, folders: BundleFolders, store: Bund
             try:
                 found = folders.find(newest, store)
             except (TradewindError, OSError) as error:
-                log.warning("triggerer.no_bundle: %s", error)
+                log.warning("bundles.newest: the DAG folder of this host is looked into instead: %s", error)
             else:
                 return str(found.path), str(found.lock_path)
     return str(config.core.dags_folder.absolute()), ""
