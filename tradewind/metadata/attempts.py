@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, or_, select, update
 from sqlalchemy import exists as sql_exists
 
 from tradewind.metadata.callback_attempts import load_callback_orders
@@ -151,14 +151,14 @@ def load_orders(tx: Connection, ids: Sequence[UUID], timeouts: Timeouts | None =
         timeouts: kept by whoever asks often.
     """
     version = DagVersion.__table__.c
-    rows = tx.execute(_ORDER.where(Attempt.id.in_(ids))).mappings().all()
+    rows = tx.execute(_ORDERS, {"ids": list(ids)}).mappings().all()
     limits = (timeouts or Timeouts()).read(tx, {(m[version.id], m[version.hash]) for m in rows})
     # A task that is gone from the version that its run was moved to has no limit, and a process that says so.
     orders = [_order(m, limits[m[version.id], m[version.hash]].get(m[Attempt.__table__.c.task_id])) for m in rows]
     return orders + load_callback_orders(tx, [one for one in ids if is_callback(one)])
 
 
-_ORDER = (
+_ORDERS = (
     select(
         Attempt,
         DagRun,
@@ -178,6 +178,7 @@ _ORDER = (
         & (TaskInstance.task_id == Attempt.task_id)
         & (TaskInstance.map_index == Attempt.map_index),
     )
+    .where(Attempt.id.in_(bindparam("ids", expanding=True)))
 )
 
 

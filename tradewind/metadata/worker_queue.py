@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, exists, func, select, text, update
+from sqlalchemy import Connection, Select, bindparam, exists, func, select, text, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from tradewind.metadata.database import CHANNEL
 from tradewind.metadata.inbox import CALLBACK, ENDED, fact_message, put, send
@@ -63,17 +64,57 @@ def extend_lease(tx: Connection, worker_id: UUID, now: datetime, lease: timedelt
     return result.rowcount == 1
 
 
+# Built once: for the small rows that are taken here, building a statement costs more than running it.
+
+_LEASE: Final = (
+    select(Process.id)
+    .where(
+        Process.id == bindparam("worker_id"),
+        Process.kind == KIND,
+        Process.ended_at.is_(None),
+        Process.expires_at > bindparam("now"),
+    )
+    .with_for_update(read=True)
+)
+"""Whoever takes work holds its lease meanwhile: work taken under one that is ended now would be nobody's."""
+_FREE: Final = select(Attempt.id).where(Attempt.state == AttemptState.QUEUED, Attempt.fence == 0)
+
+
+def _taking(wanted: Select[UUID]) -> ReturningUpdate[UUID]:
+    """Return the one statement that takes attempts. Those that somebody else has in hand at this moment are passed
+    over, so that nobody waits for another here, and no ring of waiters can close."""
+    lease = _LEASE.cte("lease")
+    free = wanted.with_for_update(skip_locked=True).cte("free")
+    return (
+        update(Attempt)
+        .where(Attempt.id.in_(select(free.c.id)), exists(select(lease.c.id)))
+        .values(state=AttemptState.RUNNING, fence=1, supervisor_id=bindparam("worker_id"))
+        .returning(Attempt.id)
+    )
+
+
+_TAKE_TOLD: Final = _taking(_FREE.where(Attempt.id.in_(bindparam("ids", expanding=True))))
+_TAKE_WAITING: Final = _taking(
+    _FREE.where(
+        Attempt.executor == bindparam("wanted_executor"), Attempt.queue.in_(bindparam("queues", expanding=True))
+    )
+    .order_by(Attempt.queued_at, Attempt.id)
+    .limit(bindparam("most"))
+)
+_MINE: Final = (
+    select(Attempt.id, Attempt.run_pk)
+    .join(DagRun, DagRun.id == Attempt.run_pk)
+    .where(
+        Attempt.id.in_(bindparam("ids", expanding=True)),
+        Attempt.supervisor_id == bindparam("worker_id"),
+        DagRun.kind != LEAVING,
+    )
+)
+
+
 def hold_lease(tx: Connection, worker_id: UUID, now: datetime) -> bool:
     """Return whether the lease of a worker holds, and have it hold until the transaction ends."""
-    return tx.execute(_lease(worker_id, now)).first() is not None
-
-
-def _lease(worker_id: UUID, now: datetime) -> Select[UUID]:
-    """Whoever takes work holds the lease meanwhile: work taken under one that is ended now would be nobody's."""
-    query = select(Process.id).where(
-        Process.id == worker_id, Process.kind == KIND, Process.ended_at.is_(None), Process.expires_at > now
-    )
-    return query.with_for_update(read=True)
+    return tx.execute(_LEASE, {"worker_id": worker_id, "now": now}).first() is not None
 
 
 def take_told(tx: Connection, worker_id: UUID, ids: Sequence[UUID], now: datetime) -> list[UUID]:
@@ -83,7 +124,7 @@ def take_told(tx: Connection, worker_id: UUID, ids: Sequence[UUID], now: datetim
     """
     if not ids:
         return []
-    got = _take(tx, worker_id, _free_attempts().where(Attempt.id.in_(ids)), now)
+    got = list(tx.execute(_TAKE_TOLD, {"worker_id": worker_id, "now": now, "ids": list(ids)}).scalars())
     if len(got) == len(ids):
         return got
     missing = set(ids).difference(got)
@@ -99,31 +140,8 @@ def take_waiting(
     """Take up to ``limit`` attempts that wait in some queues of an executor, the oldest first."""
     if limit <= 0 or not queues:
         return []
-    waiting = (
-        _free_attempts()
-        .where(Attempt.executor == executor, Attempt.queue.in_(queues))
-        .order_by(Attempt.queued_at, Attempt.id)
-        .limit(limit)
-    )
-    return _take(tx, worker_id, waiting, now)
-
-
-def _free_attempts() -> Select[UUID]:
-    return select(Attempt.id).where(Attempt.state == AttemptState.QUEUED, Attempt.fence == 0)
-
-
-def _take(tx: Connection, worker_id: UUID, wanted: Select[UUID], now: datetime) -> list[UUID]:
-    """Take attempts in one statement. Those that somebody else has in hand at this moment are passed over, so that
-    nobody waits for another here, and no ring of waiters can close."""
-    lease = _lease(worker_id, now).cte("lease")
-    free = wanted.with_for_update(skip_locked=True).cte("free")
-    taking = (
-        update(Attempt)
-        .where(Attempt.id.in_(select(free.c.id)), exists(select(lease.c.id)))
-        .values(state=AttemptState.RUNNING, fence=1, supervisor_id=worker_id)
-        .returning(Attempt.id)
-    )
-    return list(tx.execute(taking).scalars())
+    wanted = {"wanted_executor": executor, "queues": list(queues), "most": limit}
+    return list(tx.execute(_TAKE_WAITING, {"worker_id": worker_id, "now": now, **wanted}).scalars())
 
 
 def attempts_of(tx: Connection, worker_id: UUID) -> dict[UUID, AttemptState]:
@@ -178,16 +196,8 @@ def tell_facts(tx: Connection, worker_id: UUID, facts: Sequence[Fact], now: date
     """Put what a worker says of its attempts into the inboxes of their runs; what it says of others is dropped."""
     if not facts:
         return
-    mine = (
-        select(Attempt.id, Attempt.run_pk)
-        .join(DagRun, DagRun.id == Attempt.run_pk)
-        .where(
-            Attempt.id.in_({fact.attempt_id for fact in facts}),
-            Attempt.supervisor_id == worker_id,
-            DagRun.kind != LEAVING,
-        )
-    )
-    runs = {row.id: row.run_pk for row in tx.execute(mine)}
+    asked = {"ids": list({fact.attempt_id for fact in facts}), "worker_id": worker_id}
+    runs = {row.id: row.run_pk for row in tx.execute(_MINE, asked)}
     put(tx, [fact_message(fact) for fact in facts if runs.get(fact.attempt_id) == fact.run_pk], now)
 
 
