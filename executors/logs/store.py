@@ -96,7 +96,8 @@ def _defaults(protocol: str) -> dict[str, Any]:
         return {}
     # botocore waits a minute for a connection unless it is told otherwise: a page of the UI must not.
     limits = {"connect_timeout": _CONNECT_SECONDS, "read_timeout": _READ_SECONDS, "retries": {"max_attempts": 1}}
-    return {"config_kwargs": limits}
+    # One part of 50 MB at a time: a large log must not fill the memory of who ships it.
+    return {"config_kwargs": limits, "max_concurrency": 1}
 
 
 class FolderStore:

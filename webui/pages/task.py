@@ -208,7 +208,10 @@ def _more_log(page: TaskPage) -> Response:
 
 def _raw(page: TaskPage) -> Response:
     """Send the file as it is, as text that no browser interprets."""
-    path = _log_path(page)
+    found = web().log_files.find(page.log_name)
+    path = found.path
+    if not path.is_file() and found.trouble:
+        abort(503, description=found.trouble)
     if not path.is_file():
         abort(404, description="There is no log of this try.")
     name = f"{page.run.dag_id}-{page.task.task_id}-{page.try_number}.log"
