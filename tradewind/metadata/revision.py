@@ -17,7 +17,7 @@ from tradewind.errors import MetadataError
 from tradewind.metadata.database import Database
 
 REVISIONS: Final = (
-    "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013",
+    "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013", "0014",
 )  # fmt: skip
 """Every revision that this code knows, oldest first."""
 POST: Final[Mapping[str, str]] = {}

@@ -116,6 +116,7 @@ class DagRun(Base):
         partial_index("ix_dag_run_active", "state", "dag_id", "run_after", where="state IN ('queued', 'running')"),
         Index("ix_dag_run_dag_id_run_after", "dag_id", "run_after"),
         Index("ix_dag_run_run_after", "run_after"),
+        partial_index("ix_dag_run_failed", "run_after", "id", where="state = 'failed'"),
         Index("ix_dag_run_dag_id_ended_at", "dag_id", "ended_at"),
         partial_index("ix_dag_run_leaving", "id", where="kind = 'leaving'"),
         partial_index(
