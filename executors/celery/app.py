@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from celery import Celery
+from kombu.entity import Exchange, Queue
 from kombu.utils.url import maybe_sanitize_url
 
 from tradewind.config import Config
@@ -67,22 +68,32 @@ def broker_queue(executor: str, queue: str) -> str:
     return queue if executor == DEFAULT_NAME else f"{executor}.{queue}"
 
 
+def listening_queue(name: str, url: str) -> Queue:
+    """Return a queue as a worker consumes it.
+
+    Redis counts a message as taken when it is handed out, and so keeps no list of those that are not acknowledged yet.
+    RabbitMQ would then hand out all at once, whatever is free: there each is acknowledged as it comes.
+    """
+    exchange = Exchange(name)  # type: ignore[no-untyped-call]
+    return Queue(name, exchange, routing_key=name, no_ack=_is_redis(url))  # type: ignore[no-untyped-call]
+
+
 def safe_broker(config: Config) -> str:
     """Return the address of the broker without its password, for logs."""
     return str(maybe_sanitize_url(config.celery.broker_url))
 
 
 def _transport_options(url: str) -> dict[str, Any]:
-    scheme = url.partition(":")[0]
-    if scheme.startswith(("redis", "rediss", "valkey", "sentinel")):
+    if _is_redis(url):
         return {
             "socket_connect_timeout": _CONNECT_SECONDS,
             "socket_timeout": 10.0,
             "socket_keepalive": True,
             "health_check_interval": 10,
-            # Nothing is unacknowledged for longer than it takes to hear it, so this says only how soon what a frozen
-            # worker has heard rings elsewhere. What was taken long ago is not started again: the claim is guarded.
-            "visibility_timeout": 60,
             "queue_order_strategy": "round_robin",
         }
     return {}
+
+
+def _is_redis(url: str) -> bool:
+    return url.startswith(("redis", "valkey", "sentinel"))

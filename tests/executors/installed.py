@@ -31,7 +31,8 @@ def a_celery_worker(
         )
 
     def is_there() -> bool:
-        assert worker.poll() is None, (installation.home / "worker.log").read_text()
+        if worker.poll() is not None:
+            raise RuntimeError(f"The worker ended: {(installation.home / 'worker.log').read_text()}")
         with installation.database.read() as tx:
             alive = processes.list_processes(tx, kind="worker", alive_at=installation.database.now())
         return worker.pid in {process.pid for process in alive}
@@ -41,7 +42,11 @@ def a_celery_worker(
         yield worker
     finally:
         worker.terminate()
-        worker.wait(30)
+        try:
+            worker.wait(30)
+        finally:
+            worker.kill()
+            worker.wait()
         print((installation.home / "worker.log").read_text()[-4000:])  # shown when a test failed
 
 
@@ -55,5 +60,9 @@ def a_web_server(installation: Installation) -> Iterator[None]:
         yield
     finally:
         server.terminate()
-        server.wait(30)
+        try:
+            server.wait(30)
+        finally:
+            server.kill()
+            server.wait()
         print((installation.home / "web.log").read_text()[-4000:])
