@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, or_, select
+from sqlalchemy import Connection, Uuid, bindparam, delete, or_, select
 
 from tradewind.metadata.models import DagRun, Timer
 from tradewind.metadata.upsert import upsert_rows
@@ -77,7 +77,9 @@ _DUE_OTHERS = _DUE.outerjoin(DagRun, DagRun.id == Timer.run_pk).where(
 _CLAIMED_BY = select(DagRun.claimed_by).where(DagRun.id == Timer.run_pk).correlate(Timer).scalar_subquery()
 _NEXT = (
     select(Timer.due_at)
-    .where(Timer.due_at > bindparam("after"), or_(Timer.run_pk.is_(None), bindparam("holder") == _CLAIMED_BY))
+    .where(
+        Timer.due_at > bindparam("after"), or_(Timer.run_pk.is_(None), _CLAIMED_BY == bindparam("holder", type_=Uuid()))
+    )
     .order_by(Timer.due_at)
     .limit(1)
 )
