@@ -85,7 +85,9 @@ def start_waiting(tx: Connection, now: datetime, facts: Sequence[Fact], *, paral
             continue
         usage.take_call(executor)
         supervisor = lanes.supervisors.get(executor)
-        started.append(StartedCallback(call.id, call.run_pk, call.starts + 1, executor, supervisor))
+        started.append(
+            StartedCallback(call.id, call.run_pk, call.starts + 1, executor, supervisor, lanes.default_queue)
+        )
     callback_attempts.start_callbacks(tx, started, now)
     orders = callback_attempts.load_callback_orders(tx, [one.attempt_id for one in started])
     return Started(orders, is_all=len(started) == len(waiting) < LIMIT)

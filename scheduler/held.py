@@ -31,12 +31,14 @@ class Lanes:
         supervisors: executor -> the supervisor in this process that holds its attempts from their birth, or None.
         limits: asks each executor for its capacity; None is no limit.
         spellings: what tasks may write for an executor -> its name.
+        default_queue: where calls wait that are made beside tasks.
     """
 
     default: str
     supervisors: Mapping[str, UUID | None]
     limits: Callable[[], Mapping[str, int | None]]
     spellings: Mapping[str, str] = field(default_factory=dict)
+    default_queue: str = "default"
 
     def executor(self, wished: str | None) -> str:
         """Return the name of the executor that a task asks for; an unknown one stays as it is written."""

@@ -68,6 +68,7 @@ class Scheduler:
         poll_seconds: float,
         version: str = "",
         spellings: Mapping[str, str] | None = None,
+        default_queue: str = "default",
     ) -> None:
         """
         Args:
@@ -75,6 +76,7 @@ class Scheduler:
             lease: how long other schedulers wait for a sign of life before they take over.
             poll_seconds: the longest sleep, in case a bell was lost.
             spellings: what tasks may write for an executor -> its name.
+            default_queue: where calls of user code wait that are made beside tasks.
         """
         self._db: Final = db
         self._executors: Final = dict(executors)
@@ -94,6 +96,7 @@ class Scheduler:
             supervisors={name: executor.supervisor_id for name, executor in self._executors.items()},
             limits=self._limits,
             spellings=spellings or {},
+            default_queue=default_queue,
         )
         self._advancer: Final = Advancer(
             process_id, policy=policy, parallelism=parallelism, lanes=self._lanes, versions=self._versions

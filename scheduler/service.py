@@ -60,6 +60,7 @@ def _run(config: Config, db: Database, on_ready: Callable[[], None] | None, stop
         process_id=process_id,
         default_executor=default.name,
         spellings=spellings(config.core.executor),
+        default_queue=config.operators.default_queue,
         parallelism=config.core.parallelism,
         policy=Policy(
             max_losses=config.scheduler.max_infrastructure_losses,

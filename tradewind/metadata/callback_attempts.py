@@ -48,6 +48,7 @@ class StartedCallback:
     start: int
     executor: str
     supervisor_id: UUID | None
+    queue: str = "default"
 
     @property
     def attempt_id(self) -> UUID:
@@ -84,7 +85,7 @@ def start_callbacks(tx: Connection, started: Sequence[StartedCallback], now: dat
             "state": AttemptState.RUNNING if new.supervisor_id is not None else AttemptState.QUEUED,
             "fence": 1 if new.supervisor_id is not None else 0,
             "executor": new.executor,
-            "queue": "default",
+            "queue": new.queue,
             "pool": "",
             "pool_slots": 0,
             "supervisor_id": new.supervisor_id,

@@ -10,12 +10,15 @@ import pytest
 from msgspec import structs
 
 from executors.worker.other_clock import OtherClock
+from scheduler import callbacks
 from scheduler.advance import Advancer
 from scheduler.held import Lanes
 from scheduler.plan import Policy
 from scheduler.versions import VersionCache
 from tests.engine.world import add_run, dag, store, task
 from tradewind.metadata import processes, runs, worker_queue
+from tradewind.metadata.attempts import load_orders
+from tradewind.metadata.callbacks import NewCallback, put_callbacks
 from tradewind.metadata.database import Database
 from tradewind.metadata.inbox import read_facts, read_inbox
 from tradewind.model.orders import Aftermath, AttemptEnded, AttemptStarted, Outcome
@@ -118,6 +121,19 @@ def test_a_worker_is_heard_of_its_own_attempts_only(database: Database) -> None:
         worker_queue.give_back(tx, worker, NOW)
         told = [fact for fact in read_facts(read_inbox(tx, holder, 9)) if isinstance(fact, AttemptEnded)]
     assert [(fact.attempt_id, fact.outcome) for fact in told] == [(ids[0], "success"), (ids[1], "lost")]
+
+
+def test_calls_of_user_code_wait_in_the_default_queue_of_the_installation(database: Database) -> None:
+    run_pk = add_run(database, store(database, dag("far", task("t"))), "far")
+    worker = begin(database)
+    lanes = Lanes(FAR, {FAR: None}, lambda: {FAR: None}, default_queue="calls")
+    with database.write() as tx:
+        put_callbacks(tx, [NewCallback(run_pk, "dag", None, {})], NOW)
+        (order,) = callbacks.start_waiting(tx, NOW, [], parallelism=9, lanes=lanes).orders
+        assert worker_queue.take_waiting(tx, worker, FAR, ["default"], 9, NOW) == []
+        assert worker_queue.take_waiting(tx, worker, FAR, ["calls"], 9, NOW) == [order.attempt_id]
+        (loaded,) = load_orders(tx, [order.attempt_id])
+    assert loaded == structs.replace(order, fence=1)
 
 
 def test_a_lease_that_has_run_out_is_ended_for_everybody(database: Database) -> None:
