@@ -12,6 +12,7 @@ from celery import Celery
 from kombu.entity import Exchange, Queue
 from kombu.utils.url import maybe_sanitize_url
 
+from executors.celery.broker_tls import broker_tls
 from tradewind.config import Config
 
 TASK: Final = "tradewind.attempt"
@@ -30,13 +31,14 @@ _CONNECT_SECONDS: Final = 4.0
 
 def make_app(config: Config) -> Celery:
     """Return a Celery application on ``[celery] broker_url``. Nothing is connected yet."""
-    url = config.celery.broker_url
+    url, use_ssl = broker_tls(config.celery.broker_url)
     app = Celery("tradewind", set_as_current=False, broker=url, backend=None, fixups=[])
     app.conf.update(
         # All three: otherwise an environment variable of Celery's own would lead elsewhere.
         broker_url=url,
         broker_read_url=url,
         broker_write_url=url,
+        broker_use_ssl=use_ssl,
         broker_connection_timeout=_CONNECT_SECONDS,
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,

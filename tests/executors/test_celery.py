@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import signal
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -14,6 +17,7 @@ from uuid import uuid4
 import pytest
 import redis
 from click.testing import CliRunner
+from kombu.exceptions import OperationalError
 
 from executors.celery.app import broker_queue, make_app
 from executors.celery.autoscale import Bounds, Load, next_slots, parse_autoscale
@@ -21,6 +25,7 @@ from executors.celery.executor import CeleryExecutor
 from executors.conformance import Bench, Installation
 from executors.conformance.contract import TASK_IDS, TASKS
 from tests.executors.installed import a_celery_worker
+from tests.executors.worker.test_https import write_certificate
 from tests.support import redis_server
 from tests.support.waiting import wait_until
 from tradewind.cli import main
@@ -239,6 +244,46 @@ def test_an_environment_variable_of_celery_leads_nowhere_else(tmp_path, monkeypa
     assert (app.connection_for_read().hostname, app.connection_for_write().hostname) == ("here", "here")
     assert app.conf.accept_content == ["json"]
     assert app.conf.task_acks_late is False
+
+
+@pytest.mark.parametrize("scheme", ["rediss", "amqps"])
+def test_a_broker_that_cannot_prove_itself_is_told_nothing(tmp_path, scheme):
+    cert, key = write_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    with context.wrap_socket(server.accept()[0], server_side=True) as client:
+                        heard.append(client.recv(100))
+                except ssl.SSLError:
+                    continue  # the client hangs up: it does not trust us
+                except OSError:
+                    return
+
+        threading.Thread(target=serve, daemon=True).start()
+
+        def knock(query: str) -> str:
+            url = f"{scheme}://somebody:secret@127.0.0.1:{server.getsockname()[1]}//{query}"
+            app = make_app(load_config({"TRADEWIND__CELERY__BROKER_URL": url}, tmp_path))
+            with app.connection_for_write() as connection, pytest.raises(OperationalError) as error:
+                connection.ensure_connection(max_retries=1, interval_start=0)
+            return str(error.value)
+
+        assert "certificate verify failed" in knock("")
+        assert heard == []
+        assert "certificate" not in knock(f"?ssl_ca_certs={cert}")
+        assert "certificate" not in knock("?ssl_cert_reqs=none")
+        assert len(heard) >= 2
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_wrong_wish_about_certificates_says_what_is_expected(tmp_path):
+    with pytest.raises(UsageError, match="says ssl_cert_reqs=maybe; expected required, or none"):
+        make_app(load_config({"TRADEWIND__CELERY__BROKER_URL": "rediss://h/0?ssl_cert_reqs=maybe"}, tmp_path))
 
 
 @pytest.mark.parametrize(
