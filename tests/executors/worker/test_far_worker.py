@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +30,7 @@ from tests.webui.processes import answers, free_port
 from tradewind.config import with_secrets
 
 ROOT = Path(__file__).parents[3]
-PASSWORD = "the-password-of-the-metadata-db"
+SEEDS = int(os.environ.get("CHAOS_SEEDS", "1"))
 
 DAG = (
     EFFECTS
@@ -73,6 +75,29 @@ with DAG("far"):
 )
 
 
+MANY = (
+    EFFECTS
+    + """
+from airflow.sdk import DAG, Variable, task
+
+with DAG("many", max_active_tasks=20):
+    for number in range(12):
+        last = None
+        for step in range(3):
+
+            @task(task_id=f"t{number}_{step}")
+            def work(before=None, **context):
+                effect(**context)
+                Variable.set(context["ti"].task_id, "x" * 100)
+                context["ti"].xcom_push("more", list(range(100)))
+                assert Variable.get("go")
+                return (before or 0) + 1
+
+            last = work(last)
+"""
+)
+
+
 class Far:
     """Both sides: what has the metadata DB, and a worker that has not."""
 
@@ -84,6 +109,7 @@ class Far:
     def start_web_server(self) -> subprocess.Popen[bytes]:
         process = self._start(["webserver", "--port", str(self.port)], self.near.environ, self.near.home / "web.log")
         wait_until(lambda: answers(self.url) or process.poll() is not None, 60, what="the web server")
+        assert process.poll() is None, "the web server did not begin"
         return process
 
     def start_worker(self) -> subprocess.Popen[bytes]:
@@ -132,7 +158,7 @@ def far(tmp_path: Path, postgres_url: str, redis_url: str, request: pytest.Fixtu
         "TRADEWIND__CELERY__BROKER_URL": redis_url,
         "TRADEWIND__WORKERS__TOKEN": TOKEN,
     }
-    near = Stack(near_home, postgres_url, lease_seconds=10, settings=settings)
+    near = Stack(near_home, postgres_url, lease_seconds=60, settings=settings)
     near.config = with_secrets(near.config)
     made = Far(near, home, redis_url)
     failed_before = request.session.testsfailed
@@ -173,6 +199,40 @@ def test_a_worker_without_the_metadata_db_works_and_a_killed_web_server_holds_it
     assert [one.state for one in asked] == ["running"]
     near.assert_sound()
     assert_nothing_secret(far, _xcom(near, pk, "peek"), worker.pid)
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_web_server_that_dies_or_stands_still_at_random_loses_nothing(far, seed):
+    near, chance = far.near, random.Random(seed)
+    near.write_dag("many.py", MANY)
+    near.wait_dag("many")
+    pk = near.trigger("many")
+    web = far.processes[0]
+
+    for _ in range(3):
+        known = len(near.lines())
+        wait_until(lambda k=known: len(near.lines()) > k or near.all_over(pk), timeout=60, what="the start of a task")
+        threading.Event().wait(chance.uniform(0, 0.3))  # what happens when is the point: anything may
+        if chance.random() < 0.3:
+            for process in (web, *_children(web)):
+                process.send_signal(signal.SIGSTOP)
+            threading.Event().wait(chance.uniform(0, 2))
+            for process in (web, *_children(web)):
+                process.send_signal(signal.SIGCONT)
+        else:
+            web.kill()
+            web.wait()
+            web = far.start_web_server()
+    near.wait_over(pk, timeout=90)
+
+    assert near.run_state(pk) == "success"
+    assert [one for one in near.attempts(pk) if one.try_number > 1 or one.outcome != "success"] == []
+    assert len(near.lines()) == 36
+    near.assert_sound()
+
+
+def _children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children()
 
 
 def assert_nothing_secret(far: Far, seen: dict[str, Any], worker_pid: int) -> None:
