@@ -363,7 +363,8 @@ class Scheduler:
                     if executor.supervisor_id is not None:  # those were reported lost, and may be running elsewhere
                         executor.cancel(list(self._submitted))
             dead = end_dead(tx, self._db.is_sqlite, now)
-            dead += self._patience.end_expired(tx, now, now if self._is_new else self._next_heartbeat)
+            due = now if self._is_new else self._next_heartbeat
+            dead += self._patience.end_expired(tx, now, due, had_errors=self._is_unsure)
             peers = processes.list_processes(tx, kind="scheduler", alive_at=now)
             self._advancer.has_peers = len(peers) > 1
             self._stop_when_behind(tx)

@@ -133,13 +133,18 @@ class Patience:
         self._lease: Final = lease
         self._until: datetime | None = None
 
-    def end_expired(self, tx: Connection, now: datetime, beat_was_due: datetime) -> list[ProcessRecord]:
+    def end_expired(
+        self, tx: Connection, now: datetime, beat_was_due: datetime, *, had_errors: bool
+    ) -> list[ProcessRecord]:
         """End the leases that have run out, and return their processes; none while there is reason for patience.
 
         Args:
             beat_was_due: when this scheduler meant to look: a third of a lease after it looked last.
+            had_errors: the metadata DB was away.
         """
-        if now - beat_was_due > self._lease * 2 / 3:  # then its own lease had run out
+        # Others were heard of a third of a lease ago at most when it went away, so two thirds of theirs were left. A
+        # scheduler that had no errors may merely be busy: it was away only when its own lease has run out.
+        if now - beat_was_due > self._lease / 3 * (1 if had_errors else 2):
             self._until = now + max(self._lease / 3, RETURN_TIME)
             log.info("this scheduler was away; it gives others until %s for a sign of life", self._until.isoformat())
         if self._until is not None and now < self._until:
