@@ -74,11 +74,11 @@ _DUE_OTHERS = _DUE.outerjoin(DagRun, DagRun.id == Timer.run_pk).where(
     Timer.kind != FIRE, or_(Timer.run_pk.is_(None), DagRun.claimed_by == bindparam("holder"))
 )
 # Along the index, asking of one timer after the other whose it is: a join reads all timers, and every run there is.
-_CLAIMED_BY = select(DagRun.claimed_by).where(DagRun.id == Timer.run_pk).correlate(Timer).scalar_subquery()
+_claimed_by = select(DagRun.claimed_by).where(DagRun.id == Timer.run_pk).correlate(Timer).scalar_subquery()
 _NEXT = (
     select(Timer.due_at)
     .where(
-        Timer.due_at > bindparam("after"), or_(Timer.run_pk.is_(None), _CLAIMED_BY == bindparam("holder", type_=Uuid()))
+        Timer.due_at > bindparam("after"), or_(Timer.run_pk.is_(None), _claimed_by == bindparam("holder", type_=Uuid()))
     )
     .order_by(Timer.due_at)
     .limit(1)
