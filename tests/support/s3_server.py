@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -14,6 +15,12 @@ from pathlib import Path
 from tests.support.waiting import wait_until
 
 BUCKET = "logs"
+_PROGRAM = """
+from executors.runner.linux import die_with_parent
+die_with_parent({parent})
+from moto.server import main
+main(["-H", "127.0.0.1", "-p", "{port}"])
+"""
 
 
 @dataclass
@@ -38,7 +45,7 @@ class S3Server:
         """Start it, with an empty bucket."""
         with (self.folder / "s3.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
+                [sys.executable, "-c", _PROGRAM.format(parent=os.getpid(), port=self.port)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         wait_until(self._make_bucket, 60, what="the S3 server", every=0.1)
