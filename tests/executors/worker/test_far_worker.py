@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -211,7 +212,7 @@ def test_a_web_server_that_dies_or_stands_still_at_random_loses_nothing(far, see
 
     for _ in range(3):
         known = len(near.lines())
-        wait_until(lambda k=known: len(near.lines()) > k or near.all_over(pk), timeout=60, what="the start of a task")
+        wait_until(partial(_goes_on, near, pk, known), timeout=60, what="the start of a task")
         threading.Event().wait(chance.uniform(0, 0.3))  # what happens when is the point: anything may
         if chance.random() < 0.3:
             for process in (web, *_children(web)):
@@ -229,6 +230,10 @@ def test_a_web_server_that_dies_or_stands_still_at_random_loses_nothing(far, see
     assert [one for one in near.attempts(pk) if one.try_number > 1 or one.outcome != "success"] == []
     assert len(near.lines()) == 36
     near.assert_sound()
+
+
+def _goes_on(near: Stack, pk: int, known: int) -> bool:
+    return len(near.lines()) > known or near.all_over(pk)
 
 
 def _children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
