@@ -1,8 +1,8 @@
 """Where is the log of a try, as a file to be read? On this machine, or fetched from the log store, or put together.
 
-Several processes may have written for one try: a task that waited went on elsewhere, a trigger waited for it. Their lines
-are put into the order of their times. What was fetched is kept in a folder of this process, and only what is new is
-fetched again.
+Several processes may have written for one try: a task that waited went on elsewhere, a trigger waited for it. Their
+lines are put into the order of their times. What was fetched is kept in a folder of this process, and only what is new
+is fetched again.
 """
 
 from __future__ import annotations

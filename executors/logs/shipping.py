@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -204,6 +205,13 @@ class Shipper:
             return  # never written, or removed since: there is nothing to ship
         if is_end and self._removes:
             path.unlink(missing_ok=True)
+            self._remove_empty(path.parent)
+
+    def _remove_empty(self, folder: Path) -> None:
+        with suppress(OSError):  # something else lies there
+            while folder != self._base:
+                folder.rmdir()
+                folder = folder.parent
 
     def _ship_pieces(self, one: _Log, file: BinaryIO, stat: os.stat_result) -> None:
         if stat.st_ino != one.inode or stat.st_size < one.shipped:

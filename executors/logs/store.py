@@ -78,7 +78,8 @@ def open_store(url: str, options: Mapping[str, Any] | None = None) -> LogStore:
             if protocol not in known_implementations:
                 raise UsageError(
                     f"[logging] remote_base_log_folder is {url!r}, and nobody knows {protocol}://."
-                    f"{did_you_mean(protocol, known_implementations)} Give a folder, or a URL of fsspec such as s3://bucket/logs."
+                    f"{did_you_mean(protocol, known_implementations)} Give a folder, or a URL of fsspec such as "
+                    "s3://bucket/logs; or set [logging] remote_logging = False to keep logs where they are written."
                 )
             import_module(known_implementations[protocol]["class"].rpartition(".")[0])
         kind = get_filesystem_class(protocol)

@@ -15,12 +15,14 @@ import re
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from executors.runner.masking import Masker
 
 _LINE_ENDS: Final = re.compile(r"\r\n|\n|\r")  # a progress bar ends its lines with a bare carriage return
+_OPEN_TRIES: Final = 5
 _MAX_PENDING: Final = 64 * 1024
 """Characters without a line end that are kept; more are written as a line."""
 
@@ -46,7 +48,7 @@ class Sink:
         why: str | None = None
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         try:
-            fd = _open_with_folder(path, flags)
+            fd = open_with_folder(path, flags)
         except OSError as error:
             why = f"{type(error).__name__}: {error}"
             fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
@@ -214,9 +216,15 @@ def _flush(stream: Any) -> None:
         logging.getLogger(__name__).warning("The stream that the task put in place cannot be flushed.", exc_info=True)
 
 
-def _open_with_folder(path: str, flags: int) -> int:
-    try:
-        return os.open(path, flags, 0o644)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        return os.open(path, flags, 0o644)
+def open_with_folder(path: str, flags: int) -> int:
+    """Open a file for writing; its folder is made where it is not there.
+
+    Raises:
+        OSError: it cannot be.
+    """
+    for _ in range(_OPEN_TRIES):
+        with suppress(FileNotFoundError):
+            return os.open(path, flags, 0o644)
+        with suppress(FileNotFoundError):  # empty folders of logs that are gone are removed beside us
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+    return os.open(path, flags, 0o644)

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final
 
-from executors.runner.output import LineStream, Sink, SinkHandler
+from executors.runner.output import LineStream, Sink, SinkHandler, open_with_folder
 
 log_path: Final[ContextVar[str | None]] = ContextVar("tradewind_trigger_log", default=None)
 """The log of the task for which the current code runs."""
@@ -33,8 +33,7 @@ class TriggerSink(Sink):
             if path is None:
                 os.write(2, entry)
                 return
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fd = open_with_folder(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC)
             try:
                 os.write(fd, entry)
             finally:

@@ -18,8 +18,12 @@ from tests.e2e.stack import Stack
 from tests.support.s3_server import S3Server
 from tests.support.waiting import wait_until
 from tests.webui.conftest import HASH, PASSWORD
+from tests.webui.seed import ETL_TASKS, Seed
 from tradewind.config import load_config, with_secrets
+from tradewind.errors import UsageError
+from tradewind.metadata.database import Database
 from tradewind.metadata.users import create_user
+from tradewind.model.states import RunState
 from webui.app import create_app
 
 DAG = """
@@ -162,3 +166,40 @@ def callback_log(far: Stack, tmp_path: Path) -> str:
     calls: list[dict[str, Any]] = json.loads(run("-o", "json"))
     text = run("--log", str(calls[0]["id"])) if calls else ""
     return text if "the callback speaks" in text else ""
+
+
+def test_a_store_that_is_away_is_said_on_the_page(sqlite_url, home, tmp_path):
+    place = tmp_path / "store"
+    place.write_text("a file in the way")
+    environ = {
+        "TRADEWIND__DATABASE__SQL_ALCHEMY_CONN": sqlite_url,
+        "TRADEWIND__LOGGING__REMOTE_BASE_LOG_FOLDER": str(place),
+    }
+    config, db = with_secrets(load_config(environ, home)), Database(sqlite_url)
+    seed = Seed(db, config.logging.base_log_folder)
+    seed.run("d", seed.dag("d", ETL_TASKS), {"clean": "running"}, run_id="r", state=RunState.RUNNING)
+    with db.write() as tx:
+        create_user(tx, "admin", HASH, "admin", datetime.now(UTC))
+    app = create_app(config, db)
+    client, robot = app.test_client(), app.test_client()
+    client.post("/login", data={"username": "admin", "password": PASSWORD})
+    answer = robot.post("/auth/token", json={"username": "admin", "password": PASSWORD})
+    token = {"Authorization": f"Bearer {answer.get_json()['access_token']}"}
+    path = "/api/v2/dags/d/dagRuns/r/taskInstances/clean/logs/1"
+
+    nothing = client.get("/dags/d/runs/r/tasks/clean").get_data(as_text=True)
+    refused = robot.get(path, headers=token)
+    seed.log("d", "r", "clean", "what is here\n")
+    page = client.get("/dags/d/runs/r/tasks/clean").get_data(as_text=True)
+
+    assert f"The log store {place} does not do its work" in nothing
+    assert (refused.status_code, "does not do its work" in refused.get_json()["detail"]) == (503, True)
+    assert "what is here" in page and 'id="logtrouble"' in page
+    app.extensions["tradewind"].log_files.close()
+    db.close()
+
+
+def test_a_web_server_refuses_to_start_with_a_store_that_cannot_be(sqlite_url, home):
+    environ = {"TRADEWIND__LOGGING__REMOTE_BASE_LOG_FOLDER": "cloudwatch://arn"}
+    with pytest.raises(UsageError, match="nobody knows cloudwatch://"):
+        create_app(with_secrets(load_config(environ, home)), Database(sqlite_url))

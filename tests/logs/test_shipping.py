@@ -194,6 +194,7 @@ def test_what_is_removed_here_is_in_the_store_before(tmp_path: Path):
     world.step(shipping.FIRST_PAUSE_SECONDS)
     world.step(shipping.FIRST_PAUSE_SECONDS)
     assert (world.stored(), world.path.exists()) == (b"all of it", False)
+    assert not world.path.parent.exists() and world.base.exists(), "empty folders go, the log folder stays"
     world.close()
 
 
