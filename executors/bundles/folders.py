@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
-from executors.bundles.git import GitMirror
+from executors.bundles.git import GitFailed, GitMirror
 from executors.bundles.shelf import Shelf
 from tradewind.config import Config
 from tradewind.config.bundle_source import GitSource
 from tradewind.errors import DagError
 from tradewind.model.bundles import BundleName, Manifest, read_name
+
+log = logging.getLogger(__name__)
+
+PAUSES: Final = (1.0, 2.0, 4.0)
+"""Seconds between the tries to fetch a commit. After the last, the attempt counts as lost, and is started again."""
 
 
 class BundleStore(Protocol):
@@ -62,7 +69,7 @@ class BundleFolders:
         if not self.shelf.has(name.root):
             if name.kind == "git":
                 git = self._mirror_for(name)
-                self.shelf.put(name.root, git.manifest(name.digest), git.contents)
+                self.shelf.put(name.root, _persistently(git, name.digest), git.contents)
             else:
                 self.shelf.put(name.root, store.load_manifest(bundle), partial(store.load_contents, bundle))
         return BundleFolder(self.shelf.path(name.root) / name.folder, self.shelf.lock_path(name.root))
@@ -78,3 +85,14 @@ class BundleFolders:
     def close(self) -> None:
         """Let go of what is held for now."""
         self.shelf.close()
+
+
+def _persistently(git: GitMirror, commit: str) -> Manifest:
+    """Return the files of a commit. The repository was there when the run was made, so it is asked some times."""
+    for pause in PAUSES:
+        try:
+            return git.manifest(commit)
+        except GitFailed as error:
+            log.warning("bundles.git: it is tried again in %g s: %s", pause, error)
+            time.sleep(pause)
+    return git.manifest(commit)

@@ -38,6 +38,10 @@ class GitFailed(TradewindError):
     """A command of git did not do what it should; the message says which, and what git said."""
 
 
+class GitForgot(DagError):
+    """The repository has no such commit any more."""
+
+
 class GitMirror:
     """One repository, as far as this host needs it. Processes of one host share it; any thread may call."""
 
@@ -65,7 +69,8 @@ class GitMirror:
         """Return the files of a commit, which is fetched when it is not here.
 
         Raises:
-            GitFailed: it cannot be fetched.
+            GitFailed: it cannot be fetched now.
+            GitForgot: nor ever.
         """
         self._need(commit)
         files = []
@@ -103,7 +108,7 @@ class GitMirror:
                 log.info("Commit %s is looked for in all branches: %s", commit, error)
                 self._fetch("+refs/heads/*:refs/tradewind/heads/*", "+refs/tags/*:refs/tradewind/tags/*", whole=True)
             if not self._has(commit):
-                raise GitFailed(
+                raise GitForgot(
                     f"Commit {commit}, with which the run began, is not in {self._source.safe_url} any more. Clear the "
                     "task with the newest version of its DAG."
                 )

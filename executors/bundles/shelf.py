@@ -49,6 +49,7 @@ class Shelf:
         self._files = folder / "files"
         self._lock = threading.Lock()
         self._at_hand: OrderedDict[str, int] = OrderedDict()  # root -> descriptor of its lock
+        self._makers: dict[str, threading.Lock] = {}  # by root: a slow one keeps nobody from the others
 
     def path(self, root: str) -> Path:
         """Return where a bundle stands, or would stand."""
@@ -71,13 +72,18 @@ class Shelf:
             DagError: a file of it cannot be had, or says something else than it should.
             OSError: the disk is full, or may not be written.
         """
+        path = self.path(root)
         with self._lock:
             self._take_in_hand(root)
-            path = self.path(root)
-            if not path.is_dir():
-                self._make(path, manifest, load)
-                self._clean()
-            return path
+            maker = self._makers.setdefault(root, threading.Lock())
+        with maker:
+            if path.is_dir():
+                return path
+            self._make(path, manifest, load)
+        with self._lock:
+            self._makers.pop(root, None)
+            self._clean()
+        return path
 
     def close(self) -> None:
         """Let go of what is held for now."""

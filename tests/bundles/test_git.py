@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
-from executors.bundles.git import GitFailed, GitMirror
+from executors.bundles import folders
+from executors.bundles.git import GitFailed, GitForgot, GitMirror
 from executors.bundles.shelf import Shelf
 from tests.bundles.repository import Repository
+from tradewind.config import load_config
 from tradewind.config.bundle_source import FolderSource, GitSource, bundle_source
+from tradewind.errors import DagError
+from tradewind.model.bundles import Manifest
+
+
+class Nothing:
+    """A metadata DB that holds no bundles: git is not looked for in it."""
+
+    def load_manifest(self, bundle: str) -> Manifest:
+        raise AssertionError(bundle)
+
+    def load_contents(self, bundle: str, digests: Sequence[str]) -> Mapping[str, bytes]:
+        raise AssertionError(bundle)
 
 
 @pytest.fixture
@@ -90,8 +106,35 @@ def test_what_is_not_there_is_named_with_the_mend(repository, tmp_path, ref):
 def test_a_commit_that_is_gone_everywhere_is_named_with_the_mend(repository, mirror):
     repository.commit({"a.py": "1"})
 
-    with pytest.raises(GitFailed, match="Commit 1111.* is not in file://.* any more. Clear the task"):
+    with pytest.raises(GitForgot, match="Commit 1111.* is not in file://.* any more. Clear the task"):
         mirror.manifest("1" * 40)
+
+
+def test_a_repository_that_is_away_for_a_moment_is_asked_again(repository, tmp_path, monkeypatch):
+    commit = repository.commit({"a.py": "1"})
+    away = repository.path.rename(tmp_path / "away")
+
+    def pauses():
+        yield 0.0
+        away.rename(repository.path)
+        yield 0.0
+
+    monkeypatch.setattr(folders, "PAUSES", pauses())
+    source = {"TRADEWIND__DAG_PROCESSOR__DAG_BUNDLE": f"git+{repository.url}"}
+    bundles = folders.BundleFolders(load_config(source, tmp_path / "home"))
+
+    found = bundles.find(f"git-{commit}", Nothing())
+
+    assert (found.path / "a.py").read_text() == "1"
+    bundles.close()
+
+
+def test_a_bundle_of_git_needs_a_host_that_knows_the_repository(tmp_path):
+    bundles = folders.BundleFolders(load_config({}, tmp_path))
+
+    with pytest.raises(DagError, match="of this host names none. Give it the same value on all hosts"):
+        bundles.find(f"git-{'0' * 40}", Nothing())
+    bundles.close()
 
 
 def test_a_password_is_in_no_message(tmp_path):

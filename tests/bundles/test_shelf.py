@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -149,3 +151,23 @@ def test_names_say_what_they_are():
 
     assert (name.kind, name.root, name.folder) == ("git", f"git-{'a' * 40}", "team/dags")
     assert str(name) == f"git-{'a' * 40}:team/dags"
+
+
+def test_a_bundle_that_takes_long_keeps_nobody_from_another(tmp_path):
+    shelf = Shelf(tmp_path)
+    slow, quick = Texts(a="1"), Texts(a="2")
+    is_asked, may_go = threading.Event(), threading.Event()
+
+    def load(digests):
+        is_asked.set()
+        assert may_go.wait(20)
+        return slow.load(digests)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = [pool.submit(shelf.put, slow.root, slow.manifest, load) for _ in range(2)]
+        assert is_asked.wait(20)
+        assert put(shelf, quick).joinpath("a").read_text() == "2"
+        assert shelf.has(quick.root)
+        may_go.set()
+        assert {one.result(20) for one in first} == {shelf.path(slow.root)}
+    assert len(slow.asked) == 1
