@@ -14,6 +14,7 @@ TRADEWIND_HOME ?= $(CURDIR)/home
 WORKERS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 TESTS ?= tests
 CHAOS_SEEDS ?= 50
+PLAN_INSTANCES ?= 10000000
 
 # The airflow command to measure against. By default Apache Airflow is installed into a place of its own.
 RIVAL_HOME := $(CURDIR)/home/rival
@@ -21,7 +22,7 @@ AIRFLOW ?= $(RIVAL_HOME)/bin/airflow
 RIVAL_VERSION := 3.3.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test check format bench chaos clean
+.PHONY: help run cluster test check format bench plans chaos clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -49,6 +50,9 @@ format: $(VENV)/.has-dev ## Format the code and mend what can be mended without 
 
 bench: $(VENV)/.has-test $(AIRFLOW) ## Measure side by side with Apache Airflow; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks --airflow $(AIRFLOW) --out docs/benchmarks.md $(BENCH_ARGS)
+
+plans: $(VENV)/.has-test ## Explain the hot statements over PLAN_INSTANCES=10000000 task instances (takes long, and tens of GB)
+	PLAN_INSTANCES=$(PLAN_INSTANCES) $(BIN)/pytest -n 0 -o timeout=7200 $(PYTEST_ARGS) tests/plans
 
 chaos: $(VENV)/.has-test ## Strike a cluster through a thousand runs, kill processes through many histories; writes docs/reliability.md
 	$(BIN)/python -m tests.chaos --out docs/reliability.md $(CHAOS_ARGS)
