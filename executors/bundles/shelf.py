@@ -105,6 +105,8 @@ class Shelf:
 
     def _make(self, path: Path, manifest: Manifest, load: LoadContents) -> None:
         started = time.monotonic()
+        if any(self._parts()):
+            self._remove_leftovers()
         building = lock_shared(self._folder / "building.lock")  # nobody takes files away meanwhile
         part = self._folder / f"part-{uuid4().hex}"
         try:
@@ -204,12 +206,15 @@ class Shelf:
         shutil.rmtree(gone, ignore_errors=True)
         return True
 
+    def _parts(self) -> list[Path]:
+        return [*self._folder.glob("part-*"), *self._folder.glob("gone-*")]
+
     def _remove_leftovers(self) -> None:
         fd = lock_alone(self._folder / "building.lock")
         if fd is None:
             return
         try:
-            for part in (*self._folder.glob("part-*"), *self._folder.glob("gone-*")):
+            for part in self._parts():
                 shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
             for file in self._files.glob("*/*"):
                 if file.stat().st_nlink == 1:

@@ -171,3 +171,31 @@ def test_a_bundle_that_takes_long_keeps_nobody_from_another(tmp_path):
         may_go.set()
         assert {one.result(20) for one in first} == {shelf.path(slow.root)}
     assert len(slow.asked) == 1
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from executors.bundles import shelf
+from tradewind.model.bundles import BundleFile, Manifest, file_digest
+
+shelf.Shelf._place = lambda *_: (print("placing", flush=True), input())
+one = file_digest(b"1")
+shelf.Shelf(Path(sys.argv[1])).put("db-x", Manifest((BundleFile("a", one, 1),)), lambda _: {one: b"1"})
+"""
+
+
+def test_a_process_that_is_killed_in_the_middle_leaves_nothing_for_long(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert list(tmp_path.glob("part-*"))
+        process.kill()
+    bundle = Texts(a="1")
+
+    path = Shelf(tmp_path).put("db-x", bundle.manifest, bundle.load)
+
+    assert (path / "a").read_text() == "1"
+    assert not list(tmp_path.glob("part-*"))
