@@ -6,6 +6,7 @@ is decided by the metadata DB, where free workers look for themselves when no me
 
 from __future__ import annotations
 
+import socket
 from typing import Any, Final
 
 from celery import Celery
@@ -26,7 +27,15 @@ CONTROL_RESUME: Final = "tradewind_resume"
 """A control command: take work again."""
 
 DEFAULT_NAME: Final = "CeleryExecutor"
+HEARTBEAT_SECONDS: Final = 20
+"""Of RabbitMQ: a peer that was silent for so long, or twice, is gone."""
 _CONNECT_SECONDS: Final = 4.0
+_KEEP_ALIVE: Final = {
+    # A worker only waits for messages: a network that was cut would never be noticed by what it sends. 25 s here.
+    getattr(socket, name): value
+    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+    if hasattr(socket, name)
+}
 
 
 def make_app(config: Config) -> Celery:
@@ -43,7 +52,7 @@ def make_app(config: Config) -> Celery:
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # for ever: until then the worker asks the metadata DB
-        broker_heartbeat=20,
+        broker_heartbeat=HEARTBEAT_SECONDS,
         broker_transport_options=_transport_options(url),
         # Data, never code: a pickle from the broker would run as this user.
         task_serializer="json",
@@ -91,6 +100,7 @@ def _transport_options(url: str) -> dict[str, Any]:
             "socket_connect_timeout": _CONNECT_SECONDS,
             "socket_timeout": 10.0,
             "socket_keepalive": True,
+            "socket_keepalive_options": _KEEP_ALIVE,
             "health_check_interval": 10,
             "queue_order_strategy": "round_robin",
         }

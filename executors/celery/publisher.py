@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
 
 from celery import Celery
 
-from executors.celery.app import CONTROL_LOOK, TASK
+from executors.celery.app import CONTROL_LOOK, HEARTBEAT_SECONDS, TASK
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ MAX_WAITING: Final = 10_000
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 5.0
 """Between two tries to reach the broker."""
+GOODBYE_SECONDS: Final = 1.0
 
 
 class Publisher:
@@ -77,9 +80,15 @@ class Publisher:
         pause = FIRST_PAUSE_SECONDS
         while not self._is_over():
             try:
-                with self._app.connection_for_write() as connection:
-                    connection.ensure_connection(max_retries=1, interval_start=0.1)  # not forever, and not slowly
-                    self._publish_on(connection)
+                with self._app.connection_for_write(heartbeat=HEARTBEAT_SECONDS) as connection:
+                    try:
+                        connection.ensure_connection(max_retries=1, interval_start=0.1)  # not forever, and not slowly
+                        self._publish_on(connection)
+                    except Exception:
+                        connection.collect(
+                            socket_timeout=GOODBYE_SECONDS
+                        )  # to take leave of a dead broker takes for ever
+                        raise
             except Exception as error:  # whatever a broker's driver raises: the thread must outlive it
                 self._failures += 1
                 if self._failures == 1:
@@ -95,7 +104,9 @@ class Publisher:
     def _publish_on(self, connection: Any) -> None:
         with self._app.amqp.Producer(connection) as producer:
             self._came_back()
+            pulse = _Pulse(connection)
             while self._unsaid or self._is_look_unsaid or self._next():
+                pulse.beat()
                 for attempt_id, queue in self._unsaid:
                     self._app.send_task(
                         TASK, (str(attempt_id),), task_id=str(attempt_id), queue=queue, producer=producer, retry=False,
@@ -108,14 +119,17 @@ class Publisher:
                 self._failures = 0
 
     def _next(self) -> bool:
-        """Wait for something to publish, and take it; False when all is published and this is closing."""
+        """Wait for something to publish, and take it, or until it is time for a sign of life.
+
+        False when all is published and this is closing.
+        """
         with self._news:
-            while not (self._waiting or self._must_look or self._is_closing):
-                self._news.wait()
+            if not (self._waiting or self._must_look or self._is_closing):
+                self._news.wait(HEARTBEAT_SECONDS / 4)
             self._unsaid = list(self._waiting)
             self._waiting.clear()
             self._is_look_unsaid, self._must_look = self._must_look, False
-            return bool(self._unsaid) or self._is_look_unsaid
+            return bool(self._unsaid) or self._is_look_unsaid or not self._is_closing
 
     def _is_over(self) -> bool:
         with self._news:
@@ -142,3 +156,20 @@ class Publisher:
             was_away, self._is_away = self._is_away, False
         if was_away:
             log.info("the broker %s is back", self._broker)
+
+
+class _Pulse:
+    """Signs of life on a connection to RabbitMQ, which ends one that is silent, and whose own end is not seen else."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._is_wanted = bool(connection.supports_heartbeats and connection.get_heartbeat_interval())
+        self._next = 0.0
+
+    def beat(self) -> None:
+        """Give a sign of life if it is time, and raise when the broker has given none for too long."""
+        if self._is_wanted and time.monotonic() >= self._next:
+            self._next = time.monotonic() + HEARTBEAT_SECONDS / 4
+            with suppress(TimeoutError):
+                self._connection.drain_events(timeout=0.001)  # its own signs are read here
+            self._connection.heartbeat_check(rate=4)
