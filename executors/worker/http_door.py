@@ -111,7 +111,7 @@ class HttpDoor:
                 "POST", f"{self.url}{PATH}", body=body, headers=self._headers, retries=False, redirect=False
             )
         except SSLError as error:
-            raise self._wrong(f"its certificate is not trusted: {_reason(error)}", _MEND_TLS) from error
+            raise self._no_tls(error) from error
         except (NewConnectionError, ConnectTimeoutError, ProxyError) as error:
             raise NotSent(f"The control plane at {self.url} cannot be reached: {_reason(error)}.") from error
         except HTTPError as error:
@@ -142,6 +142,14 @@ class HttpDoor:
             raise TradewindError(answer.why) if answer.is_final else LinkLost(answer.why)
         self._has_met = True
         return answer
+
+    def _no_tls(self, error: SSLError) -> TradewindError:
+        cause = error.args[0] if error.args else None
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return self._wrong(f"its certificate is not trusted: {_reason(error)}", _MEND_TLS)
+        if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+            return self._wrong("what answers there does not speak HTTPS", "Correct the port, or give it a certificate.")
+        return LinkLost(f"The control plane at {self.url} has not answered: {_reason(error)}.")
 
     def _not_ours(self, response: urllib3.BaseHTTPResponse) -> TradewindError:
         """Return what to say of an answer that was not written by Tradewind."""
@@ -207,7 +215,7 @@ def _trust(config: Config) -> ssl.SSLContext:
 def _reason(error: HTTPError) -> str:
     """Return why, without the objects that urllib3 puts before it."""
     if isinstance(error, ReadTimeoutError):
-        return f"nothing came for {READ_SECONDS:g} s"
+        return "nothing came for too long"
     if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
         return f"no connection within {CONNECT_SECONDS:g} s"
     cause: BaseException = error

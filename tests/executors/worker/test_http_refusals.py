@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -177,10 +179,21 @@ def test_a_worker_that_cannot_work_says_so_before_it_begins(tmp_path, settings, 
 def test_an_address_that_is_no_web_server_of_ours_is_told_from_one_that_is_away(url, tmp_path):
     with pytest.raises(UsageError, match=r"answers 302.*Check the address"):
         HttpLink(far(tmp_path, f"{url}/somewhere")).register(uuid4(), facts())
+    with socket.create_server(("127.0.0.1", 0)) as plain:
+        threading.Thread(target=_answer_plainly, args=(plain,), daemon=True).start()
+        with pytest.raises(UsageError, match=r"does not speak HTTPS. Correct the port"):
+            HttpLink(far(tmp_path, f"https://127.0.0.1:{plain.getsockname()[1]}")).register(uuid4(), facts())
     with pytest.raises(LinkLost, match=r"http://127.0.0.1:1 cannot be reached: Connection refused"):
         HttpLink(far(tmp_path, "http://127.0.0.1:1")).register(uuid4(), facts())
     with pytest.raises(LinkLost, match=r"http://nowhere.invalid cannot be reached: .*not known"):
         HttpLink(far(tmp_path, "http://nowhere.invalid")).register(uuid4(), facts())
+
+
+def _answer_plainly(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        connection.recv(1000)
 
 
 def test_a_task_of_a_worker_that_was_not_let_in_gets_no_answer(url, tmp_path):
