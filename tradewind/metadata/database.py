@@ -29,7 +29,7 @@ LOCK_SECONDS: Final = 10.0
 IDLE_SECONDS: Final = 15.0
 """How long a transaction may stand still before the server ends it, so that a process that was stopped in the middle of
 one does not keep others from its rows until it is taken for dead, and longer."""
-KEEPALIVE: Final = {
+KEEPALIVE: Final[dict[str, Any]] = {
     "keepalives": 1,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
