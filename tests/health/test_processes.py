@@ -43,6 +43,7 @@ def start(home: Path, postgres_url: str) -> Iterator[Start]:
             "TRADEWIND__CORE__LOAD_EXAMPLES": "False",
             "TRADEWIND__HEALTH__LISTEN": f"127.0.0.1:{port}",
             "TRADEWIND__API__PORT": str(port),
+            "TRADEWIND__CELERY__BROKER_URL": "redis://127.0.0.1:1/0",
         }
         with (home / f"{words[0]}.log").open("wb") as log:
             command = [sys.executable, "-m", "tradewind.cli", *words]
@@ -138,3 +139,13 @@ def test_processes_say_whether_they_work(start: Start, cut: Callable[[bool], Non
     assert (scheduler.wait(20), triggerer.wait(20)) == (0, 0)
     assert ask(scheduler_at, "/healthz")[0] == 0
     wait_until(lambda: ask(web_at, "/health")[1]["scheduler"]["status"] == "unhealthy", 20)
+
+
+def test_a_worker_without_its_broker_is_ready_and_one_that_ends_is_not(start: Start, home: Path) -> None:
+    (home / "airflow.cfg").write_text("[core]\nexecutor = LocalExecutor,CeleryExecutor\n")
+    worker, worker_at = start("celery", "worker", "--concurrency", "1")
+    parts = wait_for(worker_at, "/readyz", 200)["parts"]
+    assert list(parts) == ["worker"], "it asks the metadata DB for work, whatever the broker does"
+    assert ask(worker_at, "/healthz")[0] == 200
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(30) == 0
