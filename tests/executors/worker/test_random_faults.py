@@ -15,6 +15,7 @@ import pytest
 
 from executors.worker.host import WorkerHost
 from executors.worker.link import LinkLost, WorkerLink
+from scheduler.verify import verify
 from tests.engine.world import task
 from tests.executors.worker.yard import Yard
 from tests.support.waiting import wait_until
@@ -95,6 +96,7 @@ def test_every_task_ends_well_and_no_attempt_begins_twice(
             link.is_calm = True
 
     assert yard.state_of(run) == "success"
+    assert verify(yard.database) == []
     attempts = yard.attempts(run)
     for name in names:
         tries = [row for row in attempts if row[0] == name]
