@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 RECONNECT_SECONDS: Final = 3
 """The longest time between two tries to reach a broker that is away."""
-JOIN_SECONDS: Final = 8.0
+JOIN_SECONDS: Final = 5.0
 """How long the end waits for Celery, which may be busy with a broker that does not answer."""
 AGAIN_SECONDS: Final = 5.0
 """After Celery has failed altogether."""
@@ -92,11 +92,15 @@ class Listener:
         self.is_open = False
         self._turn_valve()
 
-    def stop(self) -> None:
-        """End, within some seconds. Idempotent."""
+    def begin_stop(self) -> None:
+        """Hear nothing any more. Returns at once."""
         self._is_stopping.set()
         state.should_stop = os.EX_OK
         self._turn_valve()
+
+    def stop(self) -> None:
+        """End, within some seconds. Idempotent."""
+        self.begin_stop()
         if self._thread.is_alive():
             self._thread.join(JOIN_SECONDS)
 

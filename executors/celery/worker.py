@@ -114,9 +114,10 @@ class CeleryWorker:
             self._work()
             self._wind_down()
         finally:
-            self._listener.stop()
+            self._listener.begin_stop()
             hurried = min(HURRIED_GRACE_SECONDS, self._config.workers.cancel_grace_seconds)
             self._host.stop(hurried if self._is_hurried else self._config.workers.cancel_grace_seconds)
+            self._listener.stop()  # last: it may have to wait for a broker that does not answer
         log.info("worker %s stopped", self._options.name)
 
     # --- asked from elsewhere ----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
@@ -214,6 +215,20 @@ def test_a_second_signal_ends_a_worker_at_once(installation, bench):
 
         assert worker.wait(20) == 0
         assert [ended.outcome for ended in bench.ends_of(running)] == [Outcome.RETURNED]
+
+
+def test_a_token_is_one_that_web_servers_take_and_flower_says_what_it_needs(installation, tell):
+    code, token = tell("token")
+
+    assert code == 0
+    config = load_config({"TRADEWIND__WORKERS__TOKEN": token.strip()}, installation.home)
+    assert config.workers.token == (token.strip(),)
+    assert tell("token")[1] != token
+    if find_spec("flower") is None:  # it would take the place of this process
+        assert tell("flower") == (
+            2,
+            "Error: Flower is not installed. Install it where it shall run: pip install flower.\n",
+        )
 
 
 def test_submit_and_cancel_neither_wait_nor_fail_without_a_broker(tmp_path):
