@@ -38,6 +38,9 @@ RENAMED: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
 _BECAUSE: Final[Mapping[tuple[str, str], str]] = {
     ("dag_processor", "min_file_process_interval"): " (changed files are read at once, all within refresh_interval)",
     ("scheduler", "min_file_process_interval"): " (changed files are read at once, all within refresh_interval)",
+    ("dag_processor", "dag_bundle_config_list"): (
+        " (dag_bundle names one source of DAG files: the folder, `database`, or git+https://...)"
+    ),
     ("core", "execution_api_server_url"): " (workers speak SQL, unless [workers] control_plane names a web server)",
     ("scheduler", "scheduler_heartbeat_sec"): " (lease_seconds says how soon a dead process is noticed)",
     ("scheduler", "task_queued_timeout"): " (a task cannot be stuck in queued)",
