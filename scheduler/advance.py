@@ -83,6 +83,13 @@ class Step:
     has_more: bool = False
 
 
+class Overdrawn(Exception):
+    """Slots were handed out that an attempt still holds: its end was not written, since its run moved on elsewhere.
+
+    The transaction must be rolled back, and what was kept in memory forgotten; then all can be decided again.
+    """
+
+
 class Advancer:
     """Advances the runs that ``holder`` has claimed. Used by one thread.
 
@@ -136,6 +143,9 @@ class Advancer:
             rows: of the inbox; removed with the commit.
             timers: due timers of runs; removed with the commit.
             starts: runs just claimed from the queue, which begin now.
+
+        Raises:
+            Overdrawn: a limit would be exceeded.
         """
         news = _gather(facts, rows, timers, starts, self._unfinished)
         self._unfinished.clear()
@@ -146,6 +156,7 @@ class Advancer:
             _change(planner.plan, attempts[run_pk]) for run_pk, planner in planners.items() if not planner.plan.is_empty
         ]
         written = commit_runs(tx, changes, now)
+        _check_slots(changes, written)
         write_rates(tx, usage.rates, now)
         woken = self._wake_next(tx, now, written) | self._watch_failures(tx, now, written)
         woken |= self._wake_backfills(tx, now, written)
@@ -364,6 +375,14 @@ class Advancer:
             if is_held and self._held[run_pk].view.state is not RunState.RUNNING:
                 self._evict(run_pk)
         return step
+
+
+def _check_slots(changes: Sequence[RunChange], written: Sequence[RunChange]) -> None:
+    """Raise when what was admitted rests on an end that is not written after all: that end frees nothing."""
+    if len(written) < len(changes) and any(change.attempts for change in written):
+        good = {change.run.pk for change in written}
+        if any(change.ended for change in changes if change.run.pk not in good):
+            raise Overdrawn
 
 
 def _gather(

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 
 from executors.base import Executor
 from scheduler import callbacks, memory
-from scheduler.advance import Advancer, Step
+from scheduler.advance import Advancer, Overdrawn, Step
 from scheduler.assets import look_at_consumers
 from scheduler.backfill.advance import move_backfills
 from scheduler.doorbell import Doorbell
@@ -192,6 +192,14 @@ class Scheduler:
         facts = [self._mailbox.popleft() for _ in range(min(BATCH, len(self._mailbox)))]
         try:
             self._turn(facts)
+        except Overdrawn:
+            # Rare: a run was taken over while its end was on the way. Nothing was written; read all again at once.
+            log.info("a run whose slots were given to others moved on elsewhere; deciding again")
+            self._mailbox.extendleft(reversed(facts))
+            self._advancer.forget()
+            self._is_unsure = True
+            self._bell.ring()
+            return False
         except DATABASE_ERRORS as error:
             # The answer of a commit may be lost: then it counts, and saying the facts again changes nothing.
             log.error("metadata DB: %s; trying again", in_words(error))
