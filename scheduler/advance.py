@@ -20,6 +20,7 @@ from scheduler import plan
 from scheduler.admission import Candidate, ReadyQueue, Usage
 from scheduler.held import HeldRun, Lanes
 from scheduler.operating.interventions import change_version, intervene
+from scheduler.overdraft import check_slots
 from scheduler.plan import PAST, Plan, Policy, TimerSet, past_key
 from scheduler.planner import RunPlanner
 from scheduler.usage import read_usage
@@ -81,13 +82,6 @@ class Step:
     has_asset_changes: bool = False
     has_calls: bool = False
     has_more: bool = False
-
-
-class Overdrawn(Exception):
-    """Slots were handed out that an attempt still holds: its end was not written, since its run moved on elsewhere.
-
-    The transaction must be rolled back, and what was kept in memory forgotten; then all can be decided again.
-    """
 
 
 class Advancer:
@@ -156,7 +150,7 @@ class Advancer:
             _change(planner.plan, attempts[run_pk]) for run_pk, planner in planners.items() if not planner.plan.is_empty
         ]
         written = commit_runs(tx, changes, now)
-        _check_slots(changes, written)
+        check_slots(changes, written)
         write_rates(tx, usage.rates, now)
         woken = self._wake_next(tx, now, written) | self._watch_failures(tx, now, written)
         woken |= self._wake_backfills(tx, now, written)
@@ -375,14 +369,6 @@ class Advancer:
             if is_held and self._held[run_pk].view.state is not RunState.RUNNING:
                 self._evict(run_pk)
         return step
-
-
-def _check_slots(changes: Sequence[RunChange], written: Sequence[RunChange]) -> None:
-    """Raise when what was admitted rests on an end that is not written after all: that end frees nothing."""
-    if len(written) < len(changes) and any(change.attempts for change in written):
-        good = {change.run.pk for change in written}
-        if any(change.ended for change in changes if change.run.pk not in good):
-            raise Overdrawn
 
 
 def _gather(

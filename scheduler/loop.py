@@ -21,12 +21,13 @@ from sqlalchemy import Connection
 
 from executors.base import Executor
 from scheduler import callbacks, memory
-from scheduler.advance import Advancer, Overdrawn, Step
+from scheduler.advance import Advancer, Step
 from scheduler.assets import look_at_consumers
 from scheduler.backfill.advance import move_backfills
 from scheduler.doorbell import Doorbell
 from scheduler.fire import DAG_TIMERS, handle
 from scheduler.held import Lanes
+from scheduler.overdraft import Overdrawn
 from scheduler.plan import Policy
 from scheduler.recovery import Patience, end_dead, take_up
 from scheduler.versions import VersionCache

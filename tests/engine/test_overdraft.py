@@ -8,8 +8,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select, update
 
-from scheduler.advance import Advancer, Overdrawn
+from scheduler.advance import Advancer
 from scheduler.held import Lanes
+from scheduler.overdraft import Overdrawn
 from scheduler.plan import Policy
 from scheduler.versions import VersionCache
 from tests.engine.world import add_run, dag, store, task
