@@ -1,4 +1,4 @@
-"""Was a slot handed out that is not free after all? Admission trusts in ends that are written with it, or not at all."""
+"""Was a slot handed out that is not free? Admission trusts in ends that are written with it, or not at all."""
 
 from __future__ import annotations
 
