@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from tradewind.errors import MetadataError
 from tradewind.metadata import attempts, processes, runs
-from tradewind.metadata.births import BORN, start_tick
+from tradewind.metadata.births import BORN, birth, can_judge
 from tradewind.metadata.database import Database
 from tradewind.metadata.processes import ProcessRecord
 from tradewind.metadata.worker_queue import KIND as WORKER
@@ -96,8 +96,8 @@ def end_dead(tx: Connection, is_sqlite: bool, now: datetime) -> list[ProcessReco
 
 def _is_running(process: ProcessRecord) -> bool:
     born = process.info.get(BORN)
-    if born is not None:  # counted by the kernel, so that it holds whatever the clocks of hosts say
-        return bool(start_tick(process.pid) == born)
+    if isinstance(born, str):  # counted by the kernel, so that it holds whatever the clocks of hosts say
+        return not can_judge(born) or birth(process.pid) == born
     try:
         # A process that began after the row was written is another one that got the same pid.
         return psutil.Process(process.pid).create_time() <= process.started_at.timestamp() + 1

@@ -26,7 +26,7 @@ from tradewind import __version__, faults
 from tradewind.config import Config
 from tradewind.errors import Conflict, TradewindError
 from tradewind.health.pulse import UNWATCHED, Part
-from tradewind.metadata.births import start_tick
+from tradewind.metadata.births import birth
 from tradewind.model.orders import AttemptEnded, AttemptOrder, Fact
 
 log = logging.getLogger(__name__)
@@ -420,5 +420,5 @@ class WorkerHost:
             slots=self._slots,
             is_draining=self.is_draining,
             machine=socket.gethostname(),
-            born=start_tick(os.getpid()),
+            born=birth(os.getpid()),
         )

@@ -30,7 +30,7 @@ class WorkerFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     slots: int  # how many attempts it runs at once
     is_draining: bool = False  # it ends what it runs, and takes no more
     machine: str = ""  # the name of its machine
-    born: int | None = None  # the tick of its host's kernel at which it began; with the pid it names just this process
+    born: str | None = None  # tells it from all others that have or had its pid
 
 
 class Register(msgspec.Struct, frozen=True, omit_defaults=True, tag="register"):

@@ -11,14 +11,14 @@ import pytest
 
 from scheduler.recovery import RETURN_TIME, Patience, end_dead
 from tradewind.metadata import processes, worker_queue
-from tradewind.metadata.births import BORN, start_tick
+from tradewind.metadata.births import BORN, birth
 from tradewind.metadata.database import Database
 
 NOW = datetime.now(UTC)
 LEASE = timedelta(seconds=30)
 
 
-def register(database: Database, *, pid: int, born: int | None, at: datetime = NOW) -> UUID:
+def register(database: Database, *, pid: int, born: str | None, at: datetime = NOW) -> UUID:
     """Register a worker on this host."""
     made = uuid4()
     with database.write() as tx:
@@ -51,8 +51,12 @@ def test_a_process_is_known_by_its_birth_whatever_the_clock_of_its_host_says(
         )
     assert dead(database) == []
 
-    reborn = register(database, pid=os.getpid(), born=(start_tick(os.getpid()) or 0) - 1)
-    gone = register(database, pid=2**22 + 1, born=1)
+    mine = birth(os.getpid())
+    assert mine is not None
+    pids, _, tick = mine.rpartition("/")
+    reborn = register(database, pid=os.getpid(), born=f"{pids}/{int(tick) - 1}")
+    gone = register(database, pid=2**22 + 1, born=mine)
+    register(database, pid=2**22 + 1, born=f"pid:[1]/{tick}")  # in a container that has the name of this host
     assert set(dead(database)) == {reborn, gone}
 
 
@@ -61,7 +65,7 @@ def test_a_scheduler_that_was_away_gives_others_time_for_a_sign_of_life(
     database: Database, away: timedelta, had_errors: bool
 ) -> None:
     patience = Patience(LEASE)
-    late = register(database, pid=os.getpid(), born=start_tick(os.getpid()), at=NOW - 2 * LEASE)
+    late = register(database, pid=os.getpid(), born=birth(os.getpid()), at=NOW - 2 * LEASE)
 
     def ended(now: datetime, due: datetime, *, had_errors: bool = False) -> list[UUID]:
         with database.write() as tx:

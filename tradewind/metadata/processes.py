@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from tradewind.metadata.births import BORN, start_tick
+from tradewind.metadata.births import BORN, birth
 from tradewind.metadata.models import DagRun, Process
 from tradewind.metadata.revision import HEAD
 
@@ -91,7 +91,7 @@ def with_schema(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_this_process(info: Mapping[str, Any]) -> dict[str, Any]:
-    return with_schema({BORN: start_tick(os.getpid()), **info})
+    return with_schema({BORN: birth(os.getpid()), **info})
 
 
 def revive(tx: Connection, process_id: UUID, now: datetime, lease: timedelta) -> None:
