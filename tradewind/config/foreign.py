@@ -43,6 +43,13 @@ _BECAUSE: Final[Mapping[tuple[str, str], str]] = {
     ),
     ("core", "execution_api_server_url"): " (workers speak SQL, unless [workers] control_plane names a web server)",
     ("scheduler", "scheduler_heartbeat_sec"): " (lease_seconds says how soon a dead process is noticed)",
+    ("celery_broker_transport_options", "visibility_timeout"): " (messages are acknowledged at once: none comes twice)",
+    ("celery", "task_acks_late"): " (messages are acknowledged at once; the metadata DB knows what is to be run)",
+    ("celery", "result_backend"): " (what became of tasks is stored in the metadata DB)",
+    ("celery", "worker_prefetch_multiplier"): " (a worker without a free slot takes no messages)",
+    ("celery", "pool"): " (each task is a process of its own)",
+    ("celery", "ssl_active"): " (say it in broker_url: rediss:// or amqps://, with ?ssl_ca_certs=/path if need be)",
+    ("celery", "ssl_cacert"): " (say it in broker_url: ?ssl_ca_certs=/path)",
     ("scheduler", "task_queued_timeout"): " (a task cannot be stuck in queued)",
 }
 
