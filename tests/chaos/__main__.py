@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 import tempfile
@@ -71,6 +72,7 @@ def _on_redis(server: str, runs: int, seed: int, chosen: tuple[str, ...]) -> rep
             ground = stack.enter_context(made)
             meant |= {"cut_network": host.cut_network, "fill_disk": host.fill_disk}
         outcome = story.tell(ground, story.Plot(runs, seed, _only(meant, chosen), order=tuple(_only(meant, chosen))))
+        _keep_output(ground, outcome)
     lacking = f"{missing}, for a second host with its network, clock and disk," if missing else ""
     return report.Chapter(title, about, outcome, lacking)
 
@@ -87,7 +89,19 @@ def _on_rabbitmq(server: str, runs: int, seed: int, chosen: tuple[str, ...]) -> 
         ground = stack.enter_context(Ground(folder, outside, size=SIZE, is_durable=True, broker_url=url))
         meant = _only({**faults.EVERYWHERE, **rabbit.FAULTS}, chosen)
         outcome = story.tell(ground, story.Plot(max(1, runs // 3), seed, meant, order=tuple(meant)))
+        _keep_output(ground, outcome)
     return report.Chapter(title, about, outcome)
+
+
+def _keep_output(ground: Ground, outcome: story.Outcome) -> None:
+    """Where a law was broken, keep what everybody printed, and say where and what."""
+    if outcome.broken:
+        kept = Path(tempfile.mkdtemp(prefix="broken-story-"))
+        shutil.copytree(ground.folder / "output", kept / "output")
+        faults_told = "".join(f"{one.at} {one.kind} {one.target}\n" for one in outcome.struck)
+        (kept / "faults").write_text(faults_told)
+        (kept / "laws").write_text("".join(f"{law}: {text}\n" for law, said in outcome.broken.items() for text in said))
+        click.echo(f"A law was broken; what was said is kept in {kept}", err=True)
 
 
 def _only(meant: dict[str, faults.Fault], chosen: tuple[str, ...]) -> dict[str, faults.Fault]:

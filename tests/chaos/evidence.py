@@ -63,6 +63,7 @@ class Event:
     task_id: str | None
     map_index: int
     try_number: int
+    at: datetime  # when it was committed
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,5 +122,7 @@ def _read_events(tx: Connection) -> list[Event]:
     for row in tx.execute(_EVENTS):
         if (row.committed, row.by) != last:
             last, commit = (row.committed, row.by), commit + 1
-        events.append(Event(commit, row.run_pk, row.seq, row.kind, row.task_id, row.map_index, row.try_number))
+        events.append(
+            Event(commit, row.run_pk, row.seq, row.kind, row.task_id, row.map_index, row.try_number, row.committed)
+        )
     return events

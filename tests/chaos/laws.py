@@ -102,7 +102,8 @@ def limits_hold(seen: Evidence) -> Iterator[str]:
     tasks: dict[tuple[int, str | None, int], TaskState] = {}
     runs: dict[int, RunState] = {}
     held: dict[tuple[int, str | None, int], tuple[str, int]] = {}
-    for commit, group in groupby(seen.events, key=lambda event: event.commit):
+    for commit, events in groupby(seen.events, key=lambda event: event.commit):
+        group = list(events)
         touched: set[tuple[str, object]] = set()
         for event in group:
             dag_id = dag_of[event.run_pk]
@@ -130,7 +131,10 @@ def limits_hold(seen: Evidence) -> Iterator[str]:
         for what in touched:
             cap = caps(what, dag_of)
             if cap is not None and use[what] > cap:
-                yield f"{what[0]} {what[1] or ''}: {use[what]} of {cap} after commit {commit}"
+                kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(event.kind for event in group).items())
+                yield (
+                    f"{what[0]} {what[1] or ''}: {use[what]} of {cap} after commit {commit} at {group[0].at}, of {kinds}"
+                )
 
 
 def log_and_projection_agree(seen: Evidence) -> Iterator[str]:
