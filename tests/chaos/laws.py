@@ -132,9 +132,8 @@ def limits_hold(seen: Evidence) -> Iterator[str]:
             cap = caps(what, dag_of)
             if cap is not None and use[what] > cap:
                 kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(event.kind for event in group).items())
-                yield (
-                    f"{what[0]} {what[1] or ''}: {use[what]} of {cap} after commit {commit} at {group[0].at}, of {kinds}"
-                )
+                where = f"after commit {commit} at {group[0].at}, of {kinds}"
+                yield f"{what[0]} {what[1] or ''}: {use[what]} of {cap} {where}"
 
 
 def log_and_projection_agree(seen: Evidence) -> Iterator[str]:
