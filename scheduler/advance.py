@@ -149,9 +149,9 @@ class Advancer:
         changes = [
             _change(planner.plan, attempts[run_pk]) for run_pk, planner in planners.items() if not planner.plan.is_empty
         ]
+        write_rates(tx, usage.rates, now)  # rows of rates are locked before those of attempts
         written = commit_runs(tx, changes, now)
         check_slots(changes, written)
-        write_rates(tx, usage.rates, now)
         woken = self._wake_next(tx, now, written) | self._watch_failures(tx, now, written)
         woken |= self._wake_backfills(tx, now, written)
         self._set_deadlines(tx, now, written)
