@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import PostgresTemplates, SqliteTemplates
+from tests.support.lock_order import LockLog, lock_log
 from tests.support.servers import address_of, leave, share_between_workers
 from tests.support.waiting import wait_until as _wait_until
 from tradewind.metadata.database import Database
@@ -31,6 +32,20 @@ def _no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("TRADEWIND__", "AIRFLOW__")) or name in ("TRADEWIND_HOME", "AIRFLOW_HOME"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _locks() -> Iterator[LockLog]:
+    with lock_log() as log:
+        yield log
+
+
+@pytest.fixture(autouse=True)
+def _locks_are_taken_in_order(_locks: LockLog) -> Iterator[None]:
+    """Fail whatever test makes a transaction lock rows in another order than all others: that is a deadlock to come."""
+    _locks.violations.clear()
+    yield
+    assert not _locks.violations, "\n".join(dict.fromkeys(_locks.violations))
 
 
 @pytest.fixture
