@@ -48,15 +48,12 @@ def install(app: Flask) -> None:
 def _database(error: Exception) -> ResponseReturnValue:
     log.error("Request %s %s: metadata DB: %s", request.method, request.path, in_words(error))
     if not is_passing(error):
-        return _answer(500, f"The metadata DB refused: {in_words(error)}. The log of the web server has more.")
-    done = (
-        ""
-        if request.method in SAFE
-        else " Whether it was done can be seen on the page itself; saying it twice is safe."
-    )
-    if request.method not in SAFE and not is_in_doubt(error):
-        done = " What was not done yet was undone."
-    answer = make_response(_answer(503, f"The metadata DB does not answer now. Try again in a moment.{done}"))
+        return _answer(500, f"The metadata DB refused ({type(error).__name__}). The log of the web server has more.")
+    text = "The metadata DB does not answer now. Try again in a moment."
+    if request.method not in SAFE:
+        what = "It may have been done or not: look before you" if is_in_doubt(error) else "What had begun was undone;"
+        text = f"The metadata DB does not answer now. {what} try again."
+    answer = make_response(_answer(503, text))
     answer.headers["Retry-After"] = "2"
     return answer
 

@@ -1,4 +1,4 @@
-"""Does the log of locks see what it must? The order itself is held by every test on PostgreSQL: ``tests/conftest.py``."""
+"""Does the log of locks see what it must? The order itself is held by every test on PostgreSQL: ``tests/conftest``."""
 
 from __future__ import annotations
 

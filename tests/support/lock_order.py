@@ -1,8 +1,8 @@
 """Are rows locked in one order everywhere? A log of the locks of each transaction, held against the order of the house.
 
 Two transactions that wait for each other took locks in two orders. The order is: the head of bundles, rows of DAGs, of
-backfills, of pools (behind whose lock keys of runs are counted), of rates, of attempts. Rows of runs stand outside: they
-are written by whoever claimed them, and claimed with ``SKIP LOCKED``, which waits for nobody.
+backfills, of pools (behind whose lock keys of runs are counted), of rates, of attempts. Rows of runs stand outside:
+they are written by whoever claimed them, and claimed with ``SKIP LOCKED``, which waits for nobody.
 """
 
 from __future__ import annotations
