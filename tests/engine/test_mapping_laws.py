@@ -71,6 +71,13 @@ class Reference:
             else:
                 yield from ((upstream, i) for i in indexes)
 
+    def begun_inside(self, key: TaskKey) -> int:
+        """How many tasks above an instance, in its group, are expanded while it is not: they are not done."""
+        task_id, map_index = key
+        scope = self.scope(task_id)
+        inner = [up for up in self.spec[task_id].upstream if scope is not None and self.scope(up) == scope]
+        return sum((up, -1) not in self.states for up in inner) if map_index == -1 else 0
+
     def size(self, length: Length) -> int:
         match length:
             case FixedLength():
@@ -121,7 +128,7 @@ class Reference:
         return WAIT
 
     def rule(self, key: TaskKey) -> str:
-        states = [self.states[up] for up in self.above(key)]
+        states = [self.states[up] for up in self.above(key)] + [TaskState.NONE] * self.begun_inside(key)
         if not states:
             return RUN
         done = all(state in FINAL_TASK_STATES for state in states)
