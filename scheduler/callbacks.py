@@ -18,6 +18,7 @@ from tradewind.metadata import callback_attempts, deadlines, inbox
 from tradewind.metadata.callback_attempts import StartedCallback
 from tradewind.metadata.callbacks import DONE, RECKONING, WAITING
 from tradewind.metadata.inbox import InboxRow
+from tradewind.metadata.limits import lock_pool_slots
 from tradewind.model.orders import AttemptEnded, AttemptOrder, Fact, is_callback
 
 LIMIT: Final = 64
@@ -51,6 +52,8 @@ def take_facts(tx: Connection, facts: Sequence[Fact], rows: Sequence[InboxRow], 
     known = callback_attempts.known_callbacks(tx, {fact.attempt_id for fact in told})
     ends = [fact for fact in told if isinstance(fact, AttemptEnded) and fact.attempt_id in known]
     must_start = False
+    if ends:
+        lock_pool_slots(tx)  # admission comes behind in this transaction, and pools are locked before attempts
     for closed in callback_attempts.close_callbacks(tx, ends, now):
         must_start |= closed.state == WAITING
         due_at = closed.fact.then.resume_at if closed.fact.then is not None else None
