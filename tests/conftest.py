@@ -10,12 +10,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.databases import PostgresTemplates, SqliteTemplates
 from tests.support.lock_order import LockLog, lock_log
 from tests.support.servers import address_of, leave, share_between_workers
 from tests.support.waiting import wait_until as _wait_until
 from tradewind.metadata.database import Database
+
+
+# No law is a timed test. In CI hypothesis chooses a profile of its own, without chance; the rest of it stays.
+_PROFILE = settings.get_current_profile_name()
+settings.register_profile(_PROFILE, settings.get_profile(_PROFILE), deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
