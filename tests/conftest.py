@@ -18,7 +18,6 @@ from tests.support.servers import address_of, leave, share_between_workers
 from tests.support.waiting import wait_until as _wait_until
 from tradewind.metadata.database import Database
 
-
 # No law is a timed test. In CI hypothesis chooses a profile of its own, without chance; the rest of it stays.
 _PROFILE = settings.get_current_profile_name()
 settings.register_profile(_PROFILE, settings.get_profile(_PROFILE), deadline=None)
