@@ -66,12 +66,23 @@ class Watch:
 
 
 class Behaviour:
-    """What tasks do: they look, for the backfills of the round."""
+    """What tasks do: they look, for the backfills of the round. They wait until somebody says which those are."""
 
-    watch: Watch
+    def __init__(self) -> None:
+        self._watch: Watch | None = None
+        self._is_known = threading.Condition()
+
+    def look_for(self, watch: Watch | None) -> None:
+        with self._is_known:
+            self._watch = watch
+            self._is_known.notify_all()
 
     def __call__(self, order: AttemptOrder) -> Outcome:
-        return self.watch.behave(order)
+        with self._is_known:
+            self._is_known.wait_for(lambda: self._watch is not None)
+            watch = self._watch
+        assert watch is not None
+        return watch.behave(order)
 
 
 @pytest.mark.timeout(900)
@@ -94,9 +105,11 @@ def test_two_schedulers_meeting_at_random_never_have_two_runs_of_a_window_of_one
         behaviour = Behaviour()
         executors = [stack.enter_context(running_scheduler(postgres, behaviour, poll_seconds=0.05)) for _ in range(2)]
         for number in range(MOST_ROUNDS):
+            behaviour.look_for(None)
             span = minutes(tries, 0 if is_rerun else number * tries)
             made = {dag_id: create(postgres, dag_id, max_active_runs=1, reprocess=AGAIN, **span).id for dag_id in DAGS}
-            watch = behaviour.watch = Watch(postgres, made)
+            watch = Watch(postgres, made)
+            behaviour.look_for(watch)
             wait_until(are_complete(postgres, made.values()), timeout=800)
             check(postgres, watch, made, tries, runs=tries if is_rerun else (number + 1) * tries)
             if all(executor.orders for executor in executors):
