@@ -17,6 +17,7 @@ from tradewind.metadata.database import ring
 from tradewind.metadata.models import DagRun
 from tradewind.metadata.runs import NewRun, RunRecord
 from tradewind.metadata.timers import TimerRow
+from tradewind.model.param_formats import FORMATS
 from tradewind.model.spec import DagSpec
 from tradewind.model.states import FINAL_RUN_STATES, RunType
 from tradewind.run.task_choice import subset_of
@@ -207,6 +208,7 @@ def validate_conf(spec: DagSpec, conf: Mapping[str, Any]) -> None:
     # Imported when first used: megabytes that only DAGs with params need.
     import jsonschema
 
+    formats = jsonschema.FormatChecker(FORMATS)
     for name, param in spec.params.items():
         if name not in conf and not param.has_default:
             known = did_you_mean(name, conf)
@@ -216,7 +218,7 @@ def validate_conf(spec: DagSpec, conf: Mapping[str, Any]) -> None:
             )
         value = conf.get(name, param.default)
         try:
-            jsonschema.validate(value, dict(param.schema), format_checker=jsonschema.FormatChecker())
+            jsonschema.validate(value, dict(param.schema), format_checker=formats)
         except jsonschema.ValidationError as error:
             raise UsageError(
                 f"Param {name!r} of DAG {spec.dag_id!r} cannot be {value!r}: {error.message}. "

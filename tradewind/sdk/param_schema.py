@@ -9,11 +9,10 @@ from typing import Any, Final
 import jsonschema
 from jsonschema import Draft202012Validator, FormatChecker
 
+from tradewind.model.param_formats import FORMATS
 from tradewind.sdk.exceptions import ParamValidationError
 
-# By name: jsonschema checks others as soon as some package happens to be installed, and the same DAG file would then be
-# right on one machine and wrong on another. Airflow does not check those either.
-_FORMATS: Final = FormatChecker(("date", "email", "idn-email", "ipv4", "ipv6", "regex", "uuid"))
+_FORMATS: Final = FormatChecker(FORMATS)
 
 
 def check(name: str, value: Any, schema: Mapping[str, Any]) -> None:
