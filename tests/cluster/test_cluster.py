@@ -110,12 +110,13 @@ def cluster() -> Iterator[Cluster]:
 
 def test_a_cluster_runs_tasks_lives_on_and_ends_without_a_trace(cluster: Cluster):
     url = cluster.start()
-
     port = int(url.rpartition(":")[2])
-    listening = {
-        c.pid for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port and c.status == "LISTEN"
-    }
-    assert len(listening) == 2, "two web servers behind one address"
+
+    def listening() -> set[int | None]:
+        open_ = psutil.net_connections("tcp")
+        return {c.pid for c in open_ if c.laddr and c.laddr.port == port and c.status == "LISTEN"}
+
+    wait_until(lambda: len(listening()) == 2, 20, what="two web servers behind one address")
     with urllib.request.urlopen(f"{url}/health", timeout=20) as answer:
         assert answer.status == 200
     workers = json.loads(cluster.run("celery", "list-workers", "-o", "json"))

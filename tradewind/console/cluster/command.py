@@ -220,7 +220,12 @@ def _missing(config: Config, db: Database, size: Size) -> list[str]:
             alive = Counter(process.kind for process in list_processes(tx, alive_at=db.now()))
     except (MetadataError, DBAPIError):
         return ["the metadata DB"]
-    wanted = {"scheduler": size.schedulers, "worker": size.workers, "triggerer": size.triggerers}
+    wanted = {
+        "scheduler": size.schedulers,
+        "worker": size.workers,
+        "triggerer": size.triggerers,
+        "webserver": size.web_servers,
+    }
     missing = [f"{count - alive[kind]} {kind}" for kind, count in wanted.items() if alive[kind] < count]
     target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.api.host, config.api.host)
     try:
