@@ -122,8 +122,9 @@ def test_pools_are_kept(database):
 
 def test_a_pool_in_use_is_counted_and_not_deleted(database):
     with database.write() as tx:
-        set_pool(tx, PoolData("db", 8))
         run_pk = put_run(tx)
+    with database.write() as tx:
+        set_pool(tx, PoolData("db", 8))
         put_attempt(tx, run_pk, 0, AttemptState.QUEUED, slots=2)
         put_attempt(tx, run_pk, 1, AttemptState.RUNNING, slots=3)
         put_attempt(tx, run_pk, 2, AttemptState.CANCELLING, slots=1)
