@@ -96,8 +96,9 @@ def unordered_lock(statement: str) -> str:
     match = _FOR.search(text)
     if match is None or match[3] or match[1] != "UPDATE" or "ORDER BY" in text or "INSERT INTO" in text:
         return ""
+    is_by_key = re.search(r"WHERE \w+\.id = ", text) is not None
     is_one = re.search(r"WHERE \w+\.\w+ = ", text) is not None and " IN (" not in text and "ANY (" not in text
-    return "" if is_one else f"locks several rows in no order; add ORDER BY: {text[:300]}"
+    return "" if is_by_key or is_one else f"locks several rows in no order; add ORDER BY: {text[:300]}"
 
 
 @contextmanager
