@@ -74,9 +74,12 @@ class Reference:
     def begun_inside(self, key: TaskKey) -> int:
         """How many tasks above an instance, in its group, are expanded while it is not: they are not done."""
         task_id, map_index = key
+        return sum((up, -1) not in self.states for up in self.inner(task_id)) if map_index == -1 else 0
+
+    def inner(self, task_id: str) -> list[str]:
+        """What stands above a task in the group with which it is expanded."""
         scope = self.scope(task_id)
-        inner = [up for up in self.spec[task_id].upstream if scope is not None and self.scope(up) == scope]
-        return sum((up, -1) not in self.states for up in inner) if map_index == -1 else 0
+        return [up for up in self.spec[task_id].upstream if scope is not None and self.scope(up) == scope]
 
     def size(self, length: Length) -> int:
         match length:
@@ -116,8 +119,7 @@ class Reference:
         rule = self.rule(key)
         if rule in (U, K):
             return rule
-        inner = [up for up in self.spec[task_id].upstream if self.scope(up) == scope]
-        if any((up, -1) not in self.states for up in inner):
+        if self.begun_inside(key):
             return EXPAND  # what stands above it in its group has just been expanded
         if rule == RUN and all(state in FINAL_TASK_STATES for states in above.values() for state in states):
             if any((self.scope(s) or (s,))[0] != s and self.indexes(s) != [-1] for s in sources):
@@ -196,9 +198,8 @@ class Reference:
     def is_below_expanded(self, key: TaskKey) -> bool:
         """Whether something above it in its group has just been expanded, or found to have nothing to map over."""
         scope = self.scope(key[0])
-        inner = [up for up in self.spec[key[0]].upstream if scope is not None and self.scope(up) == scope]
         return (
-            bool(inner)
+            bool(self.inner(key[0]))
             and scope is not None
             and not any(
                 self.states.get((s, i)) not in FINAL_TASK_STATES
